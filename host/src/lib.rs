@@ -1,0 +1,2 @@
+//! xhost
+pub mod plugin;

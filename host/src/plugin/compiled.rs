@@ -1,0 +1,84 @@
+//! Code that this machine has compiled before. Compiled code is trusted code: loading it is executing it. So it lies in a
+//! folder that only its owner may enter, is named after the component's digest and the engine's settings, and is checked
+//! against its own digest before it is loaded, and it is never taken from a user, a store or a bundle.
+
+use super::engine::Engine;
+use super::load::PluginDigest;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use wasmtime::component::Component;
+
+/// The component, from earlier or compiled now. Trouble with the folder costs time, never correctness.
+pub(super) fn component(engine: &Engine, digest: &PluginDigest, bytes: &[u8]) -> wasmtime::Result<Component> {
+    let Some(folder) = engine.compiled_folder().filter(|folder| private_folder(folder)) else {
+        return Component::new(engine.wasmtime(), bytes);
+    };
+    let file = folder.join(format!("{digest}-{}.cwasm", settings_digest(engine.wasmtime())));
+    if let Some(component) = load(engine.wasmtime(), &file) {
+        return Ok(component);
+    }
+    let compiled = engine.wasmtime().precompile_component(bytes)?;
+    match save(&file, &compiled) {
+        Ok(()) => load(engine.wasmtime(), &file).map_or_else(|| Component::new(engine.wasmtime(), bytes), Ok),
+        Err(_) => Component::new(engine.wasmtime(), bytes),
+    }
+}
+
+/// Makes the folder, or checks that it is ours alone.
+fn private_folder(folder: &Path) -> bool {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    let Ok(metadata) = made.and_then(|()| fs::symlink_metadata(folder)) else { return false };
+    metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o077 == 0
+}
+
+/// Names the engine: another wasmtime, other settings or another processor never see this code.
+fn settings_digest(engine: &wasmtime::Engine) -> String {
+    struct Blake(blake3::Hasher);
+    impl Hasher for Blake {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            0
+        }
+    }
+    let mut hasher = Blake(blake3::Hasher::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.0.finalize().to_hex()[..16].to_owned()
+}
+
+fn checksum_file(file: &Path) -> PathBuf {
+    file.with_extension("blake3")
+}
+
+fn load(engine: &wasmtime::Engine, file: &Path) -> Option<Component> {
+    let expected = fs::read_to_string(checksum_file(file)).ok()?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(fs::File::open(file).ok()?).ok()?;
+    if hasher.finalize().to_hex().as_str() != expected.trim() {
+        return None;
+    }
+    #[expect(unsafe_code, reason = "the file is ours alone, and its bytes are those that this engine wrote: see above")]
+    // SAFETY: the folder is private to this user and the bytes match the digest written beside them, so they are what
+    // `precompile_component` of an engine with the same settings produced.
+    let component = unsafe { Component::deserialize_file(engine, file) };
+    component.ok()
+}
+
+/// The checksum goes last: a file without one is not used.
+fn save(file: &Path, compiled: &[u8]) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    write_renamed(folder, file, compiled)?;
+    let checksum = blake3::hash(compiled).to_hex();
+    write_renamed(folder, &checksum_file(file), checksum.as_bytes())
+}
+
+fn write_renamed(folder: &Path, file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    temporary.write_all(bytes)?;
+    temporary.persist(file)?;
+    Ok(())
+}

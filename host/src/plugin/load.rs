@@ -1,0 +1,175 @@
+//! A component that is ready to be called: read once, hashed, inspected, compiled and linked. Its identity is the blake3
+//! of its bytes; its name is a label.
+
+use super::bindings::{batch, prompt_builder, provider, scorer};
+use super::compiled;
+use super::engine::Engine;
+use super::inspect::{Inspected, Kind, LoadError, SIZE_LIMIT, inspect};
+use super::sandbox::Sandbox;
+use std::fmt;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use wasmtime::component::{Component, InstancePre};
+
+/// The blake3 of a component's bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PluginDigest(blake3::Hash);
+
+impl PluginDigest {
+    /// The digest of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> PluginDigest {
+        PluginDigest(blake3::hash(bytes))
+    }
+
+    /// Its 32 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for PluginDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.to_hex().as_str())
+    }
+}
+
+impl fmt::Debug for PluginDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PluginDigest({self})")
+    }
+}
+
+/// A plugin, ready. Cheap to clone.
+#[derive(Clone)]
+pub struct Plugin {
+    pub(super) shared: Arc<Loaded>,
+}
+
+pub(super) struct Loaded {
+    pub(super) engine: Engine,
+    pub(super) name: String,
+    pub(super) digest: PluginDigest,
+    pub(super) pre: InstancePre<Sandbox>,
+    pub(super) exports: Exports,
+}
+
+/// Where the functions of the plugin's kind are.
+pub(super) enum Exports {
+    PromptBuilder(prompt_builder::GuestIndices),
+    Scorer(scorer::GuestIndices),
+    Provider(provider::GuestIndices),
+}
+
+impl Plugin {
+    /// Reads a component's file. Its name is the file's stem.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or is no plugin.
+    pub fn from_file(engine: &Engine, path: &Path) -> Result<Plugin, LoadError> {
+        let bytes = read(path)?;
+        let name = path.file_stem().map_or_else(|| path.display().to_string(), |stem| stem.to_string_lossy().into_owned());
+        Plugin::from_bytes(engine, &name, &bytes)
+    }
+
+    /// Takes a component's bytes.
+    ///
+    /// # Errors
+    /// Where they are no plugin.
+    pub fn from_bytes(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Plugin, LoadError> {
+        let inspected = inspect(name, bytes)?;
+        let digest = PluginDigest::of(bytes);
+        let compile = || compiled::component(engine, &digest, bytes);
+        let component = std::panic::catch_unwind(std::panic::AssertUnwindSafe(compile))
+            .map_err(|_| compile_error(name, "the compiler gave up on it"))?
+            .map_err(|e| compile_error(name, &format!("{e:#}")))?;
+        let (pre, exports) = link(engine, name, &component, &inspected)?;
+        Ok(Plugin { shared: Arc::new(Loaded { engine: engine.clone(), name: name.into(), digest, pre, exports }) })
+    }
+
+    /// The plugin's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// The plugin's identity.
+    #[must_use]
+    pub fn digest(&self) -> PluginDigest {
+        self.shared.digest
+    }
+
+    /// What the plugin does.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.shared.exports {
+            Exports::PromptBuilder(_) => Kind::PromptBuilder,
+            Exports::Scorer(_) => Kind::Scorer,
+            Exports::Provider(_) => Kind::Provider,
+        }
+    }
+
+    /// This plugin, if it is of the kind that `place` needs.
+    ///
+    /// # Errors
+    /// [`LoadError::WrongKind`].
+    pub fn expect(self, needed: Kind, place: &str) -> Result<Plugin, LoadError> {
+        if self.kind() == needed {
+            return Ok(self);
+        }
+        Err(LoadError::WrongKind { name: self.name().into(), found: self.kind(), needed, place: place.into() })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let failed = |cause| LoadError::Read { path: path.into(), cause };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    if size > SIZE_LIMIT {
+        return Err(LoadError::Size { name: path.display().to_string(), bytes: size });
+    }
+    let mut bytes = Vec::new();
+    file.take(SIZE_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+fn compile_error(name: &str, what: &str) -> LoadError {
+    LoadError::Compile { name: name.into(), what: what.into() }
+}
+
+fn link(
+    engine: &Engine,
+    name: &str,
+    component: &Component,
+    inspected: &Inspected,
+) -> Result<(InstancePre<Sandbox>, Exports), LoadError> {
+    let fails = |error: wasmtime::Error| LoadError::Link { name: name.into(), what: explain(&format!("{error:#}")) };
+    let pre = engine.linker().instantiate_pre(component).map_err(fails)?;
+    let exports = match inspected.kind {
+        Kind::PromptBuilder => prompt_builder::GuestIndices::new(&pre).map(Exports::PromptBuilder),
+        Kind::Scorer => scorer::GuestIndices::new(&pre).map(Exports::Scorer),
+        Kind::Provider => provider::GuestIndices::new(&pre).map(Exports::Provider),
+    };
+    if inspected.batch {
+        batch::GuestIndices::new(&pre).map_err(fails)?;
+    }
+    Ok((pre, exports.map_err(fails)?))
+}
+
+/// wasmtime names the import or the function; what to do about it is ours to say.
+fn explain(text: &str) -> String {
+    let advice = if text.contains("wasi:http") {
+        "; plugins have no network: rebuild without it (componentize-js: `--disable http fetch-event`)"
+    } else if text.contains("component model async") || text.contains("async") {
+        "; plugins are synchronous: rebuild with your tool's option for that"
+    } else if text.contains("wasi:") {
+        "; plugins get only the WASI 0.2 interfaces of `wasi:cli/imports`"
+    } else if text.contains("xhost:plugin") {
+        "; build it against this version's wit folder"
+    } else {
+        ""
+    };
+    format!("{text}{advice}")
+}

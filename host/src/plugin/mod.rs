@@ -1,0 +1,39 @@
+//! Plugins: WASM components that can do nothing but compute. Loads them (`load`), answers with typed calls (`calls`),
+//! and keeps every instance in a sandbox (`sandbox`) that lives for one call. Never does I/O on a plugin's behalf.
+//!
+//! Called by `plan` (loading, schemas, `describe`) and by `trial` (everything else).
+
+/// The Rust view of `wit/`.
+pub mod bindings;
+
+/// The engine: how components are compiled and where instances live.
+mod engine;
+
+/// What one instance may use, and what it left behind.
+mod sandbox;
+
+/// Code that this machine has compiled before.
+mod compiled;
+
+/// A look at a component's bytes before anything compiles them.
+pub mod inspect;
+
+/// Why a call gave no result: four different things.
+mod failure;
+
+/// A component that is ready to be called.
+mod load;
+
+/// The calls of the contract, each in a fresh instance on a worker thread.
+mod calls;
+
+/// The plugins that are part of this program.
+pub mod builtin;
+
+pub use bindings::types;
+pub use calls::{CallSeed, Params, Provider};
+pub use engine::{Engine, EngineError};
+pub use failure::{Failure, FailureKind};
+pub use inspect::{Kind, LoadError};
+pub use load::{Plugin, PluginDigest};
+

@@ -1,0 +1,266 @@
+//! What one instance may use, and what it left behind. A sandbox lives for one call: no file, socket, environment or
+//! argument; a clock that only moves when it is looked at; random numbers that follow from the call; bounded memory,
+//! tables, log and stderr.
+
+use super::bindings::log::{self, Level};
+use super::failure::Limit;
+use bytes::Bytes;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
+use wasmtime::{CallHook, ResourceLimiter, Store, Trap};
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
+use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamError, subscribe};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
+
+/// Python needs 5,672, StarlingMonkey 7,689.
+pub(super) const TABLE_ELEMENTS: usize = 20_000;
+const MEMORY: usize = 256 << 20;
+const LOG: usize = 64 << 10;
+const STDERR: usize = 64 << 10;
+const HANDLES: usize = 1_024;
+/// Bytes that one call may hand over in one direction.
+const COPIED: usize = 8 << 20;
+/// About 1.2 s of arithmetic.
+const FUEL: u64 = 10_000_000_000;
+/// So that a budget is not eaten by the size of the input.
+const FUEL_PER_INPUT_BYTE: u64 = 2_000;
+/// What one call of the host costs a guest: loops of cheap calls end as loops do.
+const FUEL_PER_HOST_CALL: u64 = 20_000;
+/// Every guest believes that it runs at this instant: 2000-01-01 00:00:00 UTC.
+const WALL_CLOCK: Duration = Duration::from_secs(946_684_800);
+
+/// The state of one instance.
+pub(super) struct Sandbox {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    stderr: Tail,
+    log_left: usize,
+    clock: u64,
+}
+
+/// A store for one call, its budget set before anything of the guest runs.
+pub(super) fn store(engine: &wasmtime::Engine, seed: [u8; 32], input_bytes: usize) -> wasmtime::Result<Store<Sandbox>> {
+    let mut store = Store::new(engine, Sandbox::new(seed));
+    store.limiter(|sandbox| sandbox);
+    store.set_fuel(FUEL.saturating_add(FUEL_PER_INPUT_BYTE.saturating_mul(input_bytes as u64)))?;
+    store.set_hostcall_fuel(COPIED);
+    store.set_max_component_handles(HANDLES);
+    store.call_hook(|mut context, hook| match hook {
+        CallHook::CallingHost => match context.get_fuel()?.checked_sub(FUEL_PER_HOST_CALL) {
+            Some(left) => context.set_fuel(left),
+            None => Err(Trap::OutOfFuel.into()),
+        },
+        _ => Ok(()),
+    });
+    Ok(store)
+}
+
+/// Everything that a guest can import.
+pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Sandbox>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+    // wasmtime-wasi really sleeps when a guest waits for its clock, whatever clock it was given.
+    linker.allow_shadowing(true);
+    monotonic_clock::add_to_linker::<Sandbox, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
+    linker.allow_shadowing(false);
+    log::add_to_linker::<Sandbox, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
+    Ok(linker)
+}
+
+impl Sandbox {
+    fn new(seed: [u8; 32]) -> Sandbox {
+        let stderr = Tail::default();
+        let mut insecure = seed;
+        insecure[0] ^= 0xff;
+        let wasi = WasiCtx::builder()
+            .stderr(stderr.clone())
+            .stdout(Discard)
+            .secure_random(ChaCha8Rng::from_seed(seed))
+            .insecure_random(ChaCha8Rng::from_seed(insecure))
+            .insecure_random_seed(u128::from_le_bytes(std::array::from_fn(|index| seed[index])))
+            .max_random_size(64 << 10)
+            .wall_clock(StoppedClock)
+            .monotonic_clock(StoppedClock)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
+        Sandbox { wasi, table, stderr, log_left: LOG, clock: 0 }
+    }
+
+    /// What the guest wrote to stderr, control characters removed: it may end up on a terminal.
+    pub(super) fn stderr(&self) -> String {
+        let bytes = self.stderr.bytes();
+        String::from_utf8_lossy(&bytes).chars().filter(|c| *c == '\n' || !c.is_control()).collect()
+    }
+}
+
+impl WasiView for Sandbox {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl log::Host for Sandbox {
+    fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        const PER_LINE: usize = 8;
+        let cost = message.len() + PER_LINE;
+        self.log_left = self.log_left.checked_sub(cost).ok_or(Limit::Log(LOG))?;
+        self.stderr.push(format!("[{level:?}] {message}\n").as_bytes());
+        Ok(())
+    }
+}
+
+impl ResourceLimiter for Sandbox {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > MEMORY { Err(Limit::Memory(MEMORY).into()) } else { Ok(true) }
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > TABLE_ELEMENTS { Err(Limit::Table(TABLE_ELEMENTS).into()) } else { Ok(true) }
+    }
+
+    fn instances(&self) -> usize {
+        48
+    }
+
+    fn tables(&self) -> usize {
+        16
+    }
+
+    fn memories(&self) -> usize {
+        4
+    }
+}
+
+/// Time passes when a guest looks at it or waits for it, and never otherwise.
+impl monotonic_clock::Host for Sandbox {
+    fn now(&mut self) -> wasmtime::Result<u64> {
+        self.clock += 1;
+        Ok(self.clock)
+    }
+
+    fn resolution(&mut self) -> wasmtime::Result<u64> {
+        Ok(1)
+    }
+
+    fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        self.clock = self.clock.max(when);
+        let ready = self.table.push(Ready)?;
+        subscribe(&mut self.table, ready)
+    }
+
+    fn subscribe_duration(&mut self, duration: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        self.subscribe_instant(self.clock.saturating_add(duration))
+    }
+}
+
+struct Ready;
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Ready {
+    async fn ready(&mut self) {}
+}
+
+struct StoppedClock;
+
+impl HostWallClock for StoppedClock {
+    fn resolution(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn now(&self) -> Duration {
+        WALL_CLOCK
+    }
+}
+
+impl HostMonotonicClock for StoppedClock {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        0
+    }
+}
+
+/// The last bytes that a guest wrote. A flood is cut at its front; it costs fuel, not memory.
+#[derive(Clone, Default)]
+struct Tail(Arc<Mutex<Vec<u8>>>);
+
+impl Tail {
+    fn push(&self, bytes: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(&bytes[bytes.len().saturating_sub(STDERR)..]);
+        if kept.len() > 2 * STDERR {
+            let surplus = kept.len() - STDERR;
+            kept.drain(..surplus);
+        }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl IsTerminal for Tail {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Tail {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Tail {
+    async fn ready(&mut self) {}
+}
+
+#[wasmtime_wasi::async_trait]
+impl OutputStream for Tail {
+    fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
+        self.push(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> Result<usize, StreamError> {
+        Ok(STDERR)
+    }
+}
+
+/// Where a guest's stdout goes.
+struct Discard;
+
+impl IsTerminal for Discard {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Discard {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(wasmtime_wasi::p2::pipe::SinkOutputStream)
+    }
+}
