@@ -1,2 +1,77 @@
-//! xhost
+//! xhost runs experiments against language-model APIs in one small process.
+//!
+//! ```text
+//! experiment.yaml + overrides -> plan -> trials (a stream, never a list)
+//!   trial: prompt plugin -> prompt -> provider plugin `encode` -> request -> digest -> store?
+//!            hit  --------------------------------------------------------------> response
+//!            miss -> single flight -> lane (pace, gate, retries) -> HTTP -> store put -> response
+//!          provider plugin `decode` -> completion -> (next prompt, or) scorer plugin -> scores
+//! events -> results | summary | progress
+//! ```
+//!
+//! *experiment*: a file. *config*: one cell of its sweep. *sample*: one row of the dataset. *epoch*: one repeat, from 1.
+//! *trial*: config x sample x epoch. *request*: what is sent to a model. *digest*: blake3 of the canonical request.
+//! *response*: the provider's body, kept as it came. *score*: what a scorer says. *lane*: how requests travel. *run*: one
+//! execution of an experiment, resumable. *event*: anything that happens in a run.
+//!
+//! The modules below stand in the order in which data passes; a module uses only those above it (`tests/tidy.rs`).
+
+/// Credentials: read in one place, shown in none.
+pub mod secret;
+
+/// Ending early, with a reason.
+pub mod stop;
+
+/// Experiments as written.
+pub mod experiment;
+
+/// Rows as a stream.
+pub mod dataset;
+
+/// WASM components that can only compute.
 pub mod plugin;
+
+/// What is sent to a model, and its digest.
+pub mod request;
+
+/// The one file that opens sockets for providers.
+pub mod http;
+
+/// A trial as the results tell it.
+pub mod record;
+
+/// Everything that happens in a run.
+pub mod event;
+
+/// The live lane: pace, gate, retries.
+pub mod lane;
+
+/// When the disk refuses.
+pub(crate) mod disk;
+
+/// Answers: from the store, from a call in flight, or from a lane.
+pub mod answers;
+
+/// Experiments, resolved.
+pub mod plan;
+
+/// One trial, from the sample to its scores.
+pub mod trial;
+
+/// Ordered result files.
+pub mod results;
+
+/// What a run came to.
+pub mod summary;
+
+/// What a person sees meanwhile.
+pub mod progress;
+
+/// The run: one loop, and the listeners of its events.
+pub mod run;
+
+/// A model API on this machine, for rehearsals and tests.
+pub mod simulate;
+
+/// The command line.
+pub mod cli;

@@ -1,0 +1,175 @@
+//! Answers: from the store, from another trial's call that is in flight, or from a lane, and then into the store before
+//! anybody sees them. One writer groups what waits into one commit. At the first failed write no further call leaves.
+
+use crate::lane::{Asker, CallFailure, Fresh, Lane, failure};
+use crate::plugin::types::Completion;
+use crate::record::Cause;
+use crate::request::Request;
+use crate::stop::{Stop, StopReason};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OnceCell, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use xhost_store::{Answer, Digest, ResponseDigest, Store};
+
+/// The most answers in one commit; past some hundreds a larger group gains nothing.
+const GROUP: usize = 1_024;
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The store.
+    Hit,
+    /// Another trial's call.
+    Shared,
+    /// A call of its own.
+    Call,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub struct Answered {
+    /// The blake3 of the provider's bytes.
+    pub response: ResponseDigest,
+    /// What the provider plugin reads in them.
+    pub completion: Completion,
+}
+
+type Flight = Arc<OnceCell<Result<(Arc<Answered>, Origin), CallFailure>>>;
+
+/// All answers of the process.
+pub struct Answers {
+    store: Arc<Store>,
+    in_flight: Mutex<HashMap<Digest, Flight>>,
+    writes: mpsc::Sender<Write>,
+    run: Stop,
+}
+
+struct Write {
+    digest: Digest,
+    answer: Answer,
+    acknowledged: oneshot::Sender<Result<(), String>>,
+}
+
+impl Answers {
+    /// Answers over a store, and the task that writes to it. The task ends when the last `Answers` is gone.
+    #[must_use]
+    pub fn new(store: Arc<Store>, run: Stop) -> (Arc<Answers>, JoinHandle<()>) {
+        let (writes, queue) = mpsc::channel(GROUP);
+        let writer = tokio::spawn(write_groups(Arc::clone(&store), queue, run.clone()));
+        (Arc::new(Answers { store, in_flight: Mutex::default(), writes, run }), writer)
+    }
+
+    /// The answer to a request. Identical requests in flight are one call.
+    ///
+    /// # Errors
+    /// As [`CallFailure`] says.
+    pub async fn answer(
+        &self,
+        request: &Request,
+        digest: Digest,
+        lane: &Lane,
+        asker: &Asker,
+    ) -> Result<(Arc<Answered>, Origin), CallFailure> {
+        let flight = Arc::clone(self.flights().entry(digest).or_default());
+        let mut leads = false;
+        let result = flight
+            .get_or_init(|| {
+                leads = true;
+                self.find_or_ask(request, digest, lane, asker)
+            })
+            .await
+            .clone();
+        self.land(digest, &flight);
+        result.map(|(answered, origin)| match origin {
+            Origin::Call if !leads => (answered, Origin::Shared),
+            other => (answered, other),
+        })
+    }
+
+    /// The look into the store belongs to the flight: between a miss and a call nobody else can answer and leave.
+    async fn find_or_ask(
+        &self,
+        request: &Request,
+        digest: Digest,
+        lane: &Lane,
+        asker: &Asker,
+    ) -> Result<(Arc<Answered>, Origin), CallFailure> {
+        if let Some(answered) = self.stored(digest, lane, asker).await? {
+            return Ok((Arc::new(answered), Origin::Hit));
+        }
+        let Fresh { answer, completion } = lane.ask(request, digest, &self.run, asker).await?;
+        let response = answer.digest();
+        self.put(digest, answer).await?;
+        Ok((Arc::new(Answered { response, completion }), Origin::Call))
+    }
+
+    async fn stored(&self, digest: Digest, lane: &Lane, asker: &Asker) -> Result<Option<Answered>, CallFailure> {
+        let answer = match self.store.get(&digest) {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                let message = format!("{error}; the request is asked again");
+                asker.emit(crate::event::Event::Warning { message }).await;
+                return Ok(None);
+            }
+        };
+        let response = answer.digest();
+        let body = String::from_utf8(answer.body.into()).map_err(|_| unreadable(digest, "it is not UTF-8"))?;
+        match lane.provider.decode(Arc::new(body)).await? {
+            Ok(completion) => Ok(Some(Answered { response, completion })),
+            Err(fault) => Err(unreadable(digest, &fault.message)),
+        }
+    }
+
+    async fn put(&self, digest: Digest, answer: Answer) -> Result<(), CallFailure> {
+        let (acknowledged, acknowledgement) = oneshot::channel();
+        let gone = |_| CallFailure::Stopped(StopReason::Disk("the store's writer is gone".into()));
+        self.writes.send(Write { digest, answer, acknowledged }).await.map_err(|_| gone(()))?;
+        let result = acknowledgement.await.map_err(|_| gone(()))?;
+        result.map_err(|message| CallFailure::Stopped(StopReason::Disk(message)))
+    }
+
+    fn flights(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Flight>> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whoever asks later finds the answer in the store.
+    fn land(&self, digest: Digest, flight: &Flight) {
+        let mut flights = self.flights();
+        if flights.get(&digest).is_some_and(|current| Arc::ptr_eq(current, flight)) {
+            flights.remove(&digest);
+        }
+    }
+}
+
+/// An answer was stored that this provider plugin cannot read: asking again would pay again, so the trial fails.
+fn unreadable(digest: Digest, why: &str) -> CallFailure {
+    failure(Cause::Malformed, format!("the stored answer to {digest} cannot be read: {why}"))
+}
+
+/// Takes whatever waits, commits it as one, and only then tells who waited.
+async fn write_groups(store: Arc<Store>, mut queue: mpsc::Receiver<Write>, run: Stop) {
+    let mut group = Vec::with_capacity(GROUP);
+    while queue.recv_many(&mut group, GROUP).await > 0 {
+        let mut answers = Vec::with_capacity(group.len());
+        let mut waiting = Vec::with_capacity(group.len());
+        for write in group.drain(..) {
+            answers.push((write.digest, write.answer));
+            waiting.push(write.acknowledged);
+        }
+        let result = commit(Arc::clone(&store), answers).await;
+        if let Err(message) = &result {
+            run.request(StopReason::Disk(message.clone()));
+        }
+        for acknowledged in waiting {
+            // A trial that was cancelled does not wait any more; its answer is stored all the same.
+            let _ = acknowledged.send(result.clone());
+        }
+    }
+}
+
+async fn commit(store: Arc<Store>, answers: Vec<(Digest, Answer)>) -> Result<(), String> {
+    let written = tokio::task::spawn_blocking(move || crate::disk::commit_or_spill(&store, &answers)).await;
+    written.unwrap_or_else(|_| Err("the store's writer panicked".into()))
+}

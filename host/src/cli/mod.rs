@@ -1,0 +1,141 @@
+//! The command line. Turns words into calls of the library, and ends into exit codes; decides nothing else.
+
+/// `xhost run`.
+mod run;
+
+/// `xhost simulate`.
+mod simulate;
+
+/// `xhost plugin`.
+mod plugin;
+
+/// Where things are by default.
+mod places;
+
+use crate::stop::StopReason;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Exit codes. They are an interface: scripts rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything was done, and no trial failed.
+    Done = 0,
+    /// This program is at fault.
+    Internal = 1,
+    /// The command line, the experiment, the data or a plugin is wrong. Nothing was sent, or no more.
+    Wrong = 2,
+    /// Everything was done, and some trials failed: the results say which and why.
+    TrialsFailed = 3,
+    /// A credential is missing or refused.
+    Credential = 4,
+    /// Credit or quota is used up.
+    Exhausted = 5,
+    /// A server cannot be reached.
+    Unreachable = 6,
+    /// The store or the results cannot be written, or another process holds the store.
+    Disk = 7,
+    /// Interrupted. The same command goes on where it was.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+impl From<&StopReason> for Exit {
+    fn from(reason: &StopReason) -> Exit {
+        match reason {
+            StopReason::Interrupted => Exit::Interrupted,
+            StopReason::MissingKey(_) | StopReason::Denied(_) => Exit::Credential,
+            StopReason::Exhausted(_) => Exit::Exhausted,
+            StopReason::Unreachable(_) => Exit::Unreachable,
+            StopReason::Disk(_) => Exit::Disk,
+            StopReason::Internal(_) => Exit::Internal,
+            StopReason::Experiment(_) => Exit::Wrong,
+        }
+    }
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    everything was done, and no trial failed
+  1    a fault of xhost itself
+  2    the command line, the experiment, the data or a plugin is wrong
+  3    everything was done, and some trials failed; the results say which and why
+  4    a credential is missing or refused
+  5    credit or quota is used up
+  6    a server cannot be reached
+  7    the store or the results cannot be written, or another process holds the store
+  130  interrupted; the same command goes on where it was";
+
+/// Runs experiments against language-model APIs in one small process: every answer is paid for once, every run can be
+/// replayed to the byte, and plugins can do nothing but compute.
+#[derive(Parser)]
+#[command(name = "xhost", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Arguments),
+    Simulate(simulate::Arguments),
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+}
+
+/// Runs the command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    raise_file_limit();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Failure::new(Exit::Internal, format!("cannot start: {error}"))),
+    };
+    let ended = runtime.block_on(async {
+        match cli.command {
+            Command::Run(arguments) => Box::pin(run::main(arguments)).await,
+            Command::Simulate(arguments) => simulate::main(arguments).await,
+            Command::Plugin(command) => plugin::main(command).await,
+        }
+    });
+    // A blocking read of a dataset may still wait for a slow disk; nothing depends on it any more.
+    runtime.shutdown_background();
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => report(&failure),
+    }
+}
+
+/// Why a command ends, for a person.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    fn new(exit: Exit, message: impl ToString) -> Failure {
+        Failure { exit, message: message.to_string() }
+    }
+
+    fn wrong(message: impl ToString) -> Failure {
+        Failure::new(Exit::Wrong, message)
+    }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    eprintln!("error: {}", failure.message);
+    failure.exit.into()
+}
+
+/// A thousand calls in flight are a thousand sockets, and the usual limit is 1,024. Where it cannot be raised, the
+/// operating system's own error says so in time.
+fn raise_file_limit() {
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+}

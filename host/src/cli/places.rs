@@ -1,0 +1,31 @@
+//! Where things are by default: the store in the platform's data folder, compiled plugins in its cache folder, results
+//! under `runs/` in the current folder.
+
+use crate::results::RunFile;
+use etcetera::{BaseStrategy, choose_base_strategy};
+use std::path::{Path, PathBuf};
+
+/// The user's store.
+pub(super) fn store() -> PathBuf {
+    match choose_base_strategy() {
+        Ok(places) => places.data_dir().join("xhost").join("store.redb"),
+        Err(_) => PathBuf::from("xhost-store.redb"),
+    }
+}
+
+/// Compiled plugins; `None` where there is no home to keep them in.
+pub(super) fn compiled() -> Option<PathBuf> {
+    choose_base_strategy().ok().map(|places| places.cache_dir().join("xhost").join("aot"))
+}
+
+/// The folder for the results of this experiment: its name under `runs/`; where another run has that, the name and the
+/// first digits of the plan.
+pub(super) fn results(name: &str, plan: &str) -> PathBuf {
+    let plain = Path::new("runs").join(name);
+    let there = std::fs::read_to_string(plain.join("run.json")).ok();
+    let holder = there.and_then(|text| serde_json::from_str::<RunFile>(&text).ok());
+    match holder {
+        Some(holder) if holder.plan != plan => Path::new("runs").join(format!("{name}-{}", &plan[..8])),
+        _ => plain,
+    }
+}

@@ -1,0 +1,65 @@
+//! `xhost plugin`: what plugins are there, and what a file is.
+
+use super::{Exit, Failure, places};
+use crate::plugin::{Engine, Plugin, builtin};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Look at plugins.
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// List the plugins that are part of xhost
+    #[command(after_help = "Example:\n  xhost plugin list --json | jq -r '.[].name'")]
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a plugin is, without running it on anything
+    #[command(after_help = "Example:\n  xhost plugin show numeric\n  xhost plugin show ./scorer.wasm --json")]
+    Show {
+        /// A built-in plugin's name, or a component's file
+        plugin: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) async fn main(command: Command) -> Result<Exit, Failure> {
+    let engine = Engine::new(places::compiled()).map_err(|e| Failure::new(Exit::Internal, e))?;
+    let (plugins, as_json, many) = match command {
+        Command::List { json } => {
+            let all: Result<Vec<_>, _> = builtin::names().map(|name| builtin::load(&engine, name)).collect();
+            (all.map_err(Failure::wrong)?, json, true)
+        }
+        Command::Show { plugin, json } => (vec![load(&engine, &plugin)?], json, false),
+    };
+    let mut shown = Vec::with_capacity(plugins.len());
+    for plugin in &plugins {
+        let schema = plugin.schema().await.map_err(Failure::wrong)?;
+        let (name, kind, digest) = (plugin.name(), plugin.kind().text(), plugin.digest().to_string());
+        shown.push(json!({ "name": name, "kind": kind, "digest": digest, "params": schema }));
+    }
+    if as_json {
+        let value = if many { json!(shown) } else { shown.remove(0) };
+        println!("{value:#}");
+        return Ok(Exit::Done);
+    }
+    for (plugin, shown) in plugins.iter().zip(&shown) {
+        let names = shown["params"]["properties"].as_object().map(|params| params.keys().cloned().collect::<Vec<_>>());
+        let names = names.unwrap_or_default().join(", ");
+        println!("{:14} {:16} {}  params: {names}", plugin.kind().text(), plugin.name(), &plugin.digest().to_string()[..12]);
+        if !many {
+            println!("{:#}", shown["params"]);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn load(engine: &Engine, name: &Path) -> Result<Plugin, Failure> {
+    match name.to_str().filter(|name| builtin::bytes(name).is_some()) {
+        Some(name) => builtin::load(engine, name).map_err(Failure::wrong),
+        None => Plugin::from_file(engine, name).map_err(Failure::wrong),
+    }
+}

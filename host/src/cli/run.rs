@@ -1,0 +1,243 @@
+//! `xhost run`: experiments, in this one process.
+
+use super::{Exit, Failure, places};
+use crate::answers::Answers;
+use crate::experiment::{Experiment, Parts, is_override};
+use crate::plan::{Lanes, Network, Plan};
+use crate::plugin::Engine;
+use crate::progress::{Progress, Style};
+use crate::run::{Ended, Ledger};
+use crate::stop::{Stop, StopReason};
+use crate::{disk, simulate, summary};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use xhost_store::Store;
+
+const EXAMPLES: &str = "\
+Examples:
+  xhost run                                     the experiment xhost.yaml of this folder
+  xhost run a.yaml b.yaml                       two experiments side by side
+  xhost run a.yaml model.name=x,y epochs=3      a sweep over two models, three answers a sample
+  xhost run --plugin scorer.wasm                with a scorer of your own
+  xhost run --dataset d.jsonl --model openai/gpt-4o-mini --prompt '{{ question }}' --scorer match
+  xhost run a.yaml --rehearse                   without a provider: no key, no cost";
+
+/// Run experiments.
+///
+/// Answers that are in the store are not asked for again. Interrupt with Ctrl-C; the same command goes on where it was.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Experiment files, and settings as KEY=VALUE (a comma makes a sweep) [default: xhost.yaml]
+    #[arg(value_name = "FILE | KEY=V1,V2")]
+    words: Vec<String>,
+    /// Plugin component; what it does is read from the file
+    #[arg(long, value_name = "WASM")]
+    plugin: Vec<PathBuf>,
+    /// Dataset: JSONL, CSV or Parquet; quote globs
+    #[arg(long, value_name = "FILE")]
+    dataset: Option<String>,
+    /// Model to ask
+    #[arg(long, value_name = "PROVIDER/NAME")]
+    model: Option<String>,
+    /// Prompt template
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+    /// Scorer by name; repeatable
+    #[arg(long, value_name = "NAME")]
+    scorer: Vec<String>,
+    /// Experiment's name
+    #[arg(long)]
+    name: Option<String>,
+    /// Folder for the results [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Store of answers [default: in the user's data folder]
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// Calls in flight for each model; overrides `limits.concurrency`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    concurrency: Option<u16>,
+    /// Ask a simulator inside this process instead of the provider, and keep its answers out of the store
+    #[arg(long)]
+    rehearse: bool,
+    /// Recorded replies for --rehearse; overrides `rehearse.replies`
+    #[arg(long, value_name = "FILE", requires = "rehearse")]
+    replies: Option<PathBuf>,
+    /// Print events as JSON lines, and the summary as the last of them
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
+    /// Print no progress
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Runs the experiments.
+pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
+    let experiments = experiments(&arguments)?;
+    let engine = Engine::new(places::compiled()).map_err(|e| Failure::new(Exit::Internal, e))?;
+    let stage = Stage::set(&arguments, &experiments).await?;
+    let mut lanes = Lanes::new(stage.network.clone(), arguments.concurrency.map(usize::from));
+    let mut jobs = Vec::with_capacity(experiments.len());
+    for experiment in &experiments {
+        let plan = Plan::new(experiment, &engine, &mut lanes).await.map_err(Failure::wrong)?;
+        let out = out(&arguments, &plan, experiments.len());
+        jobs.push((Arc::new(plan), out));
+    }
+    let store = open_store(&stage.store)?;
+    let stop = Stop::default();
+    let (answers, writer) = Answers::new(Arc::new(store), stop.clone());
+    let interrupts = tokio::spawn(watch_interrupts(stop.clone()));
+    let exit = run_all(&arguments, jobs, &answers, &stop).await;
+    interrupts.abort();
+    drop(answers);
+    writer.await.map_err(|e| Failure::new(Exit::Internal, e))?;
+    exit
+}
+
+fn experiments(arguments: &Arguments) -> Result<Vec<Experiment>, Failure> {
+    let (overrides, files): (Vec<String>, Vec<String>) = arguments.words.iter().cloned().partition(|word| is_override(word));
+    let parts = Parts {
+        name: arguments.name.clone(),
+        dataset: arguments.dataset.clone(),
+        model: arguments.model.clone(),
+        prompt: arguments.prompt.clone(),
+        scorers: arguments.scorer.clone(),
+        plugins: arguments.plugin.clone(),
+    };
+    let here = Path::new("xhost.yaml");
+    if !files.is_empty() {
+        let load = |file: &String| Experiment::load(Path::new(file), &parts, &overrides).map_err(Failure::wrong);
+        return files.iter().map(load).collect();
+    }
+    if here.exists() {
+        return Experiment::load(here, &parts, &overrides).map(|one| vec![one]).map_err(Failure::wrong);
+    }
+    if arguments.dataset.is_none() {
+        return Err(Failure::wrong(
+            "there is no experiment: name a file, or write an xhost.yaml in this folder, or give --dataset, --model and \
+             --prompt (see `xhost run --help`)",
+        ));
+    }
+    Experiment::from_parts(&parts, &overrides).map(|one| vec![one]).map_err(Failure::wrong)
+}
+
+/// One experiment gets the folder itself, several get one each inside it.
+fn out(arguments: &Arguments, plan: &Plan, experiments: usize) -> PathBuf {
+    let rehearsal = if arguments.rehearse { "-rehearsal" } else { "" };
+    match &arguments.out {
+        Some(out) if experiments == 1 => out.clone(),
+        Some(out) => out.join(&plan.name),
+        None => places::results(&format!("{}{rehearsal}", plan.name), &plan.digest),
+    }
+}
+
+/// Who answers, and where answers are kept.
+struct Stage {
+    network: Network,
+    store: PathBuf,
+    /// Gone, with its store, when the rehearsal is over.
+    _rehearsal: Option<tempfile::TempDir>,
+}
+
+impl Stage {
+    async fn set(arguments: &Arguments, experiments: &[Experiment]) -> Result<Stage, Failure> {
+        if !arguments.rehearse {
+            let store = arguments.store.clone().unwrap_or_else(places::store);
+            return Ok(Stage { network: Network::Real, store, _rehearsal: None });
+        }
+        let replies = arguments.replies.clone().or_else(|| experiments.iter().find_map(|one| one.rehearse.clone()));
+        let replies = replies.map(|file| simulate::Replies::load(&file)).transpose().map_err(Failure::wrong)?;
+        let options = simulate::Options { replies, ..simulate::Options::default() };
+        let loopback = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let simulator = simulate::bind(loopback, options).await.map_err(|e| Failure::new(Exit::Internal, e))?;
+        let network = Network::Rehearsal(simulator.address());
+        tokio::spawn(simulator.serve(std::future::pending()));
+        let folder = tempfile::tempdir().map_err(|e| Failure::new(Exit::Disk, e))?;
+        let store = arguments.store.clone().unwrap_or_else(|| folder.path().join("store.redb"));
+        Ok(Stage { network, store, _rehearsal: Some(folder) })
+    }
+}
+
+fn open_store(path: &Path) -> Result<Store, Failure> {
+    let fails = |error: xhost_store::OpenError| Failure::new(Exit::Disk, error);
+    let store = Store::open(path, xhost_store::Options::default()).map_err(fails)?;
+    for folder in disk::spill_folders(path) {
+        let absorbed = store.absorb_spills(&folder).map_err(|e| Failure::new(Exit::Disk, e))?;
+        for line in absorbed.messages() {
+            eprintln!("{line}");
+        }
+    }
+    Ok(store)
+}
+
+/// The first Ctrl-C lets calls in flight finish; the second leaves at once.
+async fn watch_interrupts(stop: Stop) {
+    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    stop.request(StopReason::Interrupted);
+    if tokio::signal::ctrl_c().await.is_ok() {
+        std::process::exit(Exit::Interrupted as i32);
+    }
+}
+
+/// All experiments side by side, and what they came to.
+async fn run_all(
+    arguments: &Arguments,
+    jobs: Vec<(Arc<Plan>, PathBuf)>,
+    answers: &Arc<Answers>,
+    stop: &Stop,
+) -> Result<Exit, Failure> {
+    let style = match (arguments.quiet, arguments.json) {
+        (true, _) => Style::Quiet,
+        (_, true) => Style::Json,
+        _ => Style::Person,
+    };
+    let screen = Progress::screen();
+    let runs = jobs.into_iter().map(|(plan, out)| {
+        let screen = screen.clone();
+        async move {
+            let ledger = Ledger::open(&out, &plan).map_err(|e| Failure::new(Exit::Disk, e))?;
+            if let Some(earlier) = ledger.earlier() {
+                eprintln!("{} held the results of another run: they are in {} now", out.display(), earlier.display());
+            }
+            let mut progress = Progress::new(&plan, style, &screen);
+            let ended = crate::run::run(&plan, answers, stop, ledger, &mut progress).await;
+            ended.map(|ended| (ended, out)).map_err(|e| Failure::new(Exit::Disk, e))
+        }
+    });
+    let mut worst = Ok(Exit::Done);
+    for result in futures_util::future::join_all(runs).await {
+        let exit = result.map(|(ended, out)| conclude(&ended, &out, style));
+        worst = match (worst, exit) {
+            (Ok(Exit::Done), exit) | (Ok(Exit::TrialsFailed), exit @ (Ok(Exit::Interrupted) | Err(_))) => exit,
+            (worst, _) => worst,
+        };
+    }
+    worst
+}
+
+fn conclude(ended: &Ended, out: &Path, style: Style) -> Exit {
+    let mut stdout = std::io::stdout().lock();
+    // Nobody reads the output any more: the results are on disk all the same.
+    let _ = match style {
+        Style::Json => writeln!(stdout, "{}", serde_json::json!({ "event": "summary", "out": out, "summary": ended.summary })),
+        Style::Person | Style::Quiet => {
+            writeln!(stdout, "{}\nresults in {}", summary::render(&ended.summary), out.display())
+        }
+    };
+    match &ended.stopped {
+        Some(reason) => {
+            let totals = &ended.summary.totals;
+            let kept = totals.hits + totals.calls;
+            eprintln!("stopped: {reason}\n{kept} answers are in the store; the same command goes on from there");
+            reason.into()
+        }
+        None if ended.summary.totals.failures > 0 => Exit::TrialsFailed,
+        None => Exit::Done,
+    }
+}

@@ -1,0 +1,109 @@
+//! Everything that happens in a run, as one closed list. The run's loop hands each event to the listeners: results,
+//! summary and progress. They match it without `_`, so that a new event cannot be overlooked.
+
+use crate::record::Trial;
+use serde::Serialize;
+use xhost_store::Digest;
+
+/// What happened.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The run begins.
+    Started {
+        /// The experiment's name.
+        experiment: String,
+        /// The identity of what is run.
+        plan: String,
+        /// Its trials.
+        trials: u64,
+        /// Its configs.
+        configs: usize,
+    },
+    /// A call left.
+    CallStarted {
+        /// The config whose trial asks first; others may wait for the same answer.
+        config: usize,
+    },
+    /// A call came back, or did not.
+    CallEnded {
+        /// The config whose trial asked first.
+        config: usize,
+        /// The request.
+        digest: Digest,
+        /// The HTTP status; none where there was no answer.
+        status: Option<u16>,
+        /// How long it took, in milliseconds.
+        latency_ms: u64,
+        /// Which attempt it was, from 1.
+        attempt: u32,
+    },
+    /// A call will be sent again.
+    Retry {
+        /// The config whose trial asked first.
+        config: usize,
+        /// The request.
+        digest: Digest,
+        /// Why.
+        cause: &'static str,
+        /// The words for it.
+        message: String,
+        /// How long is waited, in milliseconds.
+        wait_ms: u64,
+    },
+    /// A trial ended, well or not.
+    TrialEnded {
+        /// The config.
+        config: usize,
+        /// Where the answers came from.
+        #[serde(flatten)]
+        origins: Origins,
+        /// The trial.
+        #[serde(flatten)]
+        trial: TrialSummary,
+        /// What goes into the results.
+        #[serde(skip)]
+        record: Box<Trial>,
+    },
+    /// Something that the user should know, and that stops nothing.
+    Warning {
+        /// The words.
+        message: String,
+    },
+    /// No further call leaves.
+    Stopping {
+        /// Why.
+        reason: String,
+    },
+    /// The run ended.
+    Ended {
+        /// Trials in the results.
+        trials: u64,
+        /// The digest of the results; none where trials are missing.
+        run_digest: Option<String>,
+    },
+}
+
+/// Where a trial's answers came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Origins {
+    /// From the store.
+    pub hits: u64,
+    /// From another trial's call that was in flight.
+    pub shared: u64,
+    /// From calls of its own.
+    pub calls: u64,
+}
+
+/// The short form of a trial in the event log; the whole stands in the results.
+#[derive(Debug, Serialize)]
+pub struct TrialSummary {
+    /// Its place in the results.
+    pub ordinal: u64,
+    /// The sample.
+    pub sample: String,
+    /// The epoch.
+    pub epoch: u32,
+    /// The failure's cause, if it failed.
+    pub failure: Option<&'static str>,
+}

@@ -1,0 +1,189 @@
+//! HTTP, the edge of the world: the only file that opens sockets for providers. `Transport` is the seam at which tests
+//! answer instead. Never retries, never follows a redirect, never speaks to another origin than it was told.
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// The largest body that is taken.
+const BODY_LIMIT: usize = 64 << 20;
+
+/// One server's limit on streams is usually 100: past 80 in flight, another connection helps.
+const STREAMS_PER_CLIENT: usize = 80;
+
+/// What goes out.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The method.
+    pub method: &'static str,
+    /// The whole URL.
+    pub url: String,
+    /// Headers, the credential's among them.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Bytes,
+    /// How long the whole exchange may take.
+    pub timeout: Duration,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The HTTP status code.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body, decompressed.
+    pub body: Bytes,
+}
+
+/// Nothing usable came back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// No connection: nothing was sent.
+    #[error("cannot connect to {origin}: {cause}")]
+    Unreachable {
+        /// Where to.
+        origin: String,
+        /// The operating system's words.
+        cause: String,
+    },
+    /// No answer in time.
+    #[error("no answer from {origin} within {seconds} s")]
+    Timeout {
+        /// From where.
+        origin: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// The connection broke, or what came was not HTTP.
+    #[error("the answer from {origin} broke off: {cause}")]
+    Broken {
+        /// From where.
+        origin: String,
+        /// What broke.
+        cause: String,
+    },
+    /// The answer is a redirect, which might lead a credential elsewhere.
+    #[error("{origin} answers with a redirect ({status}); set `model.base_url` to where the API really is")]
+    Redirect {
+        /// From where.
+        origin: String,
+        /// Its status.
+        status: u16,
+    },
+    /// The body is larger than any answer.
+    #[error("the answer from {origin} is larger than {limit} bytes", limit = BODY_LIMIT)]
+    TooLarge {
+        /// From where.
+        origin: String,
+    },
+}
+
+/// Sends a request and waits for the answer.
+pub trait Transport: Send + Sync {
+    /// One exchange.
+    fn send(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>>;
+}
+
+/// Real HTTP.
+pub struct Http {
+    clients: Vec<reqwest::Client>,
+    next: AtomicUsize,
+}
+
+/// How connections are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The most calls in flight.
+    pub concurrency: usize,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+}
+
+impl Http {
+    /// Connections for so many calls.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up, in words.
+    pub fn new(settings: Settings) -> Result<Http, String> {
+        let count = settings.concurrency.div_ceil(STREAMS_PER_CLIENT).clamp(1, 32);
+        let clients = (0..count).map(|_| client(settings)).collect::<Result<_, _>>().map_err(|e| explain(&e))?;
+        Ok(Http { clients, next: AtomicUsize::new(0) })
+    }
+}
+
+fn client(settings: Settings) -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .connect_timeout(settings.connect_timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .tcp_keepalive(Duration::from_secs(15))
+        .http2_adaptive_window(true)
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .http2_keep_alive_while_idle(true)
+        .user_agent(concat!("xhost/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+impl Transport for Http {
+    fn send(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>> {
+        let index = self.next.fetch_add(1, Ordering::Relaxed) % self.clients.len();
+        let client = &self.clients[index];
+        Box::pin(async move {
+            let origin = origin(&request.url);
+            let seconds = request.timeout.as_secs();
+            let exchange = exchange(client, &request, &origin);
+            tokio::time::timeout(request.timeout, exchange)
+                .await
+                .unwrap_or(Err(TransportError::Timeout { origin: origin.clone(), seconds }))
+        })
+    }
+}
+
+async fn exchange(client: &reqwest::Client, request: &Outgoing, origin: &str) -> Result<Incoming, TransportError> {
+    let fails = |error: reqwest::Error| failure(&error, origin);
+    let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
+    let mut builder = client.request(method, &request.url).body(request.body.clone());
+    for (name, value) in &request.headers {
+        builder = builder.header(name, value);
+    }
+    let mut response = builder.send().await.map_err(fails)?;
+    let status = response.status();
+    if status.is_redirection() {
+        return Err(TransportError::Redirect { origin: origin.into(), status: status.as_u16() });
+    }
+    let value = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, text)| (name.as_str().to_owned(), value(text))).collect();
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(fails)? {
+        if body.len() + chunk.len() > BODY_LIMIT {
+            return Err(TransportError::TooLarge { origin: origin.into() });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Incoming { status: status.as_u16(), headers, body: body.freeze() })
+}
+
+fn origin(url: &str) -> String {
+    url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.origin().ascii_serialization())
+}
+
+fn failure(error: &reqwest::Error, origin: &str) -> TransportError {
+    let (origin, cause) = (origin.to_owned(), explain(error));
+    if error.is_connect() {
+        TransportError::Unreachable { origin, cause }
+    } else {
+        TransportError::Broken { origin, cause }
+    }
+}
+
+/// The innermost cause says most, and it is the same whatever the URL.
+fn explain(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

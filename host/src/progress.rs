@@ -1,0 +1,231 @@
+//! What a person, or a script, sees of a run while it goes on: a listener of its events. On a terminal a line for each
+//! config, in a pipe a plain line now and then, with `--json` every event, with `--quiet` nothing but warnings. Writes to
+//! stderr, but for the events of `--json`, which are the output.
+
+use crate::event::Event;
+use crate::plan::Plan;
+use indicatif::{HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Lines that move, or plain ones where there is no terminal.
+    Person,
+    /// Warnings only.
+    Quiet,
+    /// Events as JSON on stdout.
+    Json,
+}
+
+/// With more configs than this, only their sum is shown.
+const MOST_LINES: usize = 24;
+
+/// In a pipe, a line this often.
+const PLAIN: Duration = Duration::from_secs(5);
+
+/// The progress of one run.
+pub struct Progress {
+    view: View,
+    counts: Vec<Counts>,
+    started: Instant,
+    name: String,
+}
+
+enum View {
+    Bars { all: MultiProgress, bars: Vec<ProgressBar> },
+    Plain { last: Instant },
+    Quiet,
+    Json,
+}
+
+#[derive(Clone, Default)]
+struct Counts {
+    label: String,
+    total: u64,
+    done: u64,
+    failed: u64,
+    hits: u64,
+    calls: u64,
+    in_flight: u64,
+    retries: u64,
+    tokens: u64,
+}
+
+impl Progress {
+    /// Progress of a plan. Runs that go on side by side share `screen`.
+    #[must_use]
+    pub fn new(plan: &Plan, style: Style, screen: &MultiProgress) -> Progress {
+        let counts: Vec<Counts> = counts(plan);
+        let view = match style {
+            Style::Quiet => View::Quiet,
+            Style::Json => View::Json,
+            Style::Person if std::io::stderr().is_terminal() => bars(&counts, screen),
+            Style::Person => View::Plain { last: Instant::now() },
+        };
+        Progress { view, counts, started: Instant::now(), name: plan.name.clone() }
+    }
+
+    /// A screen that several runs can share.
+    #[must_use]
+    pub fn screen() -> MultiProgress {
+        MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10))
+    }
+
+    /// Takes an event.
+    pub fn take(&mut self, event: &Event) {
+        if matches!(self.view, View::Json) {
+            // Nobody reads the output any more: the results are on disk all the same.
+            let _ = writeln!(std::io::stdout(), "{}", serde_json::to_string(event).unwrap_or_default());
+        }
+        match event {
+            Event::Started { .. } => self.say_start(),
+            Event::CallStarted { config } => self.count(*config, |counts| counts.in_flight += 1),
+            Event::CallEnded { config, .. } => {
+                self.count(*config, |counts| counts.in_flight = counts.in_flight.saturating_sub(1));
+            }
+            Event::Retry { config, .. } => self.count(*config, |counts| counts.retries += 1),
+            Event::TrialEnded { config, origins, record, trial: _ } => self.count(*config, |counts| {
+                counts.done += 1;
+                counts.failed += u64::from(record.failure.is_some());
+                counts.hits += origins.hits + origins.shared;
+                counts.calls += origins.calls;
+                counts.tokens += record.usage.input.saturating_add(record.usage.output);
+            }),
+            Event::Warning { message } => self.say(&format!("warning: {message}")),
+            Event::Stopping { reason } => {
+                self.say(&format!("stopping: {reason}; calls in flight are let finish (Ctrl-C again leaves at once)"));
+            }
+            Event::Ended { .. } => {}
+        }
+    }
+
+    /// Shows where things are.
+    pub fn draw(&mut self) {
+        let elapsed = self.started.elapsed();
+        match &mut self.view {
+            View::Bars { bars, .. } => {
+                for (bar, counts) in bars.iter().zip(shown(&self.counts)) {
+                    bar.set_position(counts.done);
+                    bar.set_message(counts.text(elapsed));
+                }
+            }
+            View::Plain { last } if last.elapsed() >= PLAIN => {
+                *last = Instant::now();
+                let sum = sum(&self.counts);
+                eprintln!("{}: {} of {}, {}", self.name, sum.done, sum.total, sum.text(elapsed));
+            }
+            View::Plain { .. } | View::Quiet | View::Json => {}
+        }
+    }
+
+    /// Removes what moves.
+    pub fn finish(&mut self) {
+        self.draw();
+        if let View::Bars { all, bars } = &self.view {
+            bars.iter().for_each(ProgressBar::finish_and_clear);
+            // The lines are gone either way.
+            let _ = all.clear();
+        }
+    }
+
+    fn count(&mut self, config: usize, change: impl FnOnce(&mut Counts)) {
+        if let Some(counts) = self.counts.get_mut(config) {
+            change(counts);
+        }
+    }
+
+    fn say_start(&self) {
+        if matches!(self.view, View::Plain { .. } | View::Bars { .. }) {
+            let sum = sum(&self.counts);
+            let configs = self.counts.len();
+            self.say(&format!("{}: {} trials, {configs} configs", self.name, HumanCount(sum.total)));
+        }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.view {
+            // A terminal that went away takes nothing with it.
+            View::Bars { all, .. } => drop(all.println(line)),
+            View::Plain { .. } | View::Quiet => eprintln!("{line}"),
+            View::Json => {}
+        }
+    }
+}
+
+impl Counts {
+    fn text(&self, elapsed: Duration) -> String {
+        let rate = self.done as f64 / elapsed.as_secs_f64().max(0.001);
+        let left = self.total.saturating_sub(self.done) as f64;
+        let eta = match self.done {
+            0 => "-".to_owned(),
+            _ if left == 0.0 => "0 s".to_owned(),
+            _ => format!("{:#}", HumanDuration(Duration::from_secs_f64((left / rate).min(1e8)))),
+        };
+        let failed = if self.failed == 0 { String::new() } else { format!("{} failed, ", self.failed) };
+        format!(
+            "{failed}{} hits, {} calls, {} in flight, {} retries, {} tokens, {rate:.0}/s, {eta} left",
+            HumanCount(self.hits),
+            HumanCount(self.calls),
+            self.in_flight,
+            self.retries,
+            HumanCount(self.tokens),
+        )
+    }
+}
+
+fn counts(plan: &Plan) -> Vec<Counts> {
+    let mut counts = vec![Counts::default(); plan.configs.len()];
+    for block in &plan.blocks {
+        for (config, _) in &block.members {
+            let cell = config.axes.iter().map(|(key, value)| format!("{key}={}", plain(value)));
+            let label = cell.collect::<Vec<_>>().join(" ");
+            let total = block.dataset.len() * u64::from(config.epochs);
+            let label = if label.is_empty() { plan.name.clone() } else { label };
+            counts[config.index] = Counts { label, total, ..Counts::default() };
+        }
+    }
+    counts
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn sum(counts: &[Counts]) -> Counts {
+    let mut sum = Counts::default();
+    for counts in counts {
+        sum.total += counts.total;
+        sum.done += counts.done;
+        sum.failed += counts.failed;
+        sum.hits += counts.hits;
+        sum.calls += counts.calls;
+        sum.in_flight += counts.in_flight;
+        sum.retries += counts.retries;
+        sum.tokens += counts.tokens;
+    }
+    sum
+}
+
+/// What has a line of its own.
+fn shown(counts: &[Counts]) -> Vec<Counts> {
+    if counts.len() <= MOST_LINES {
+        return counts.to_vec();
+    }
+    vec![Counts { label: format!("{} configs", counts.len()), ..sum(counts) }]
+}
+
+fn bars(counts: &[Counts], screen: &MultiProgress) -> View {
+    let shown = shown(counts);
+    let width = shown.iter().map(|counts| counts.label.chars().count()).max().unwrap_or(0).min(40);
+    let bars = shown.iter().map(|counts| {
+        let bar = screen.add(ProgressBar::new(counts.total));
+        let template = format!("{{prefix:{width}}} {{bar:20}} {{pos}}/{{len}} {{wide_msg}}");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style.progress_chars("━╸ "));
+        }
+        bar.with_prefix(counts.label.chars().take(40).collect::<String>())
+    });
+    View::Bars { bars: bars.collect(), all: screen.clone() }
+}

@@ -1,0 +1,135 @@
+//! Where requests of a config go, and which credential may go with them. A credential goes only where it was issued for:
+//! the provider's own address, the address that the provider's environment variable names, or the address of an
+//! experiment that names the credential's variable itself. An experiment that merely says `base_url` gets none, so that
+//! a file from somebody else cannot send a key away.
+
+use crate::plugin::bindings::provider::{Auth, Profile};
+use url::Url;
+
+/// A server, and how to speak to it.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    url: Url,
+    name: String,
+    auth: Auth,
+    key_variable: Option<String>,
+    key_required: bool,
+    simulator: Option<std::net::SocketAddr>,
+}
+
+/// The experiment's address is none.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the base URL `{url}` ({origin}) {what}")]
+pub struct EndpointError {
+    /// The URL as given.
+    pub url: String,
+    /// Who gave it.
+    pub origin: String,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// What the experiment says about the address.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// `model.base_url`.
+    pub base_url: Option<String>,
+    /// `model.key_variable`.
+    pub key_variable: Option<String>,
+    /// `model.endpoint`.
+    pub name: Option<String>,
+    /// The value of the provider's own variable for the address.
+    pub environment: Option<String>,
+}
+
+impl Endpoint {
+    /// Decides the address and the credential's variable.
+    ///
+    /// # Errors
+    /// Where the address is no plain http or https URL.
+    pub fn new(profile: &Profile, wishes: &Wishes) -> Result<Endpoint, EndpointError> {
+        let variable = profile.base_url_variable.as_deref().unwrap_or("");
+        let (text, origin) = match (&wishes.base_url, &wishes.environment) {
+            (Some(url), _) => (url.as_str(), "from `model.base_url`".to_owned()),
+            (None, Some(url)) => (url.as_str(), format!("from the environment variable {variable}")),
+            (None, None) => (profile.base_url.as_str(), "the provider plugin's own".to_owned()),
+        };
+        let url = parse(text).map_err(|what| EndpointError { url: text.into(), origin, what })?;
+        let trusted = [Some(profile.base_url.as_str()), wishes.environment.as_deref()];
+        let same_origin = |other: &str| parse(other).is_ok_and(|other| other.origin() == url.origin());
+        let is_trusted = trusted.into_iter().flatten().any(same_origin);
+        let key_variable = wishes.key_variable.clone().or_else(|| is_trusted.then(|| profile.key_variable.clone()));
+        let name = wishes.name.clone().unwrap_or_else(|| url.origin().ascii_serialization());
+        let own_address = parse(&profile.base_url).is_ok_and(|own| own.origin() == url.origin());
+        let key_required = wishes.key_variable.is_some() || own_address;
+        Ok(Endpoint { url, name, auth: profile.auth.clone(), key_variable, key_required, simulator: None })
+    }
+
+    /// The same endpoint, its requests going to a simulator on this machine: same digests, no credential.
+    #[must_use]
+    pub fn simulated_at(self, simulator: std::net::SocketAddr) -> Endpoint {
+        Endpoint { simulator: Some(simulator), auth: Auth::None, ..self }
+    }
+
+    /// What stands for the server in the digest.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where requests go: `scheme://host:port`.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        if let Some(simulator) = self.simulator {
+            return format!("http://{simulator}");
+        }
+        self.url.origin().ascii_serialization()
+    }
+
+    /// The base URL's path, without a `/` at its end.
+    #[must_use]
+    pub fn base_path(&self) -> &str {
+        self.url.path().trim_end_matches('/')
+    }
+
+    /// Where the credential goes.
+    #[must_use]
+    pub fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
+    /// The environment variable whose value may be sent there.
+    #[must_use]
+    pub fn key_variable(&self) -> Option<&str> {
+        if matches!(self.auth, Auth::None) { None } else { self.key_variable.as_deref() }
+    }
+
+    /// Whether a call without a credential is bound to fail.
+    #[must_use]
+    pub fn key_required(&self) -> bool {
+        self.key_required && !matches!(self.auth, Auth::None)
+    }
+
+    /// Whether the credential goes into this header.
+    #[must_use]
+    pub fn is_credential_header(&self, name: &str) -> bool {
+        matches!(&self.auth, Auth::Header(header) if header.eq_ignore_ascii_case(name))
+    }
+}
+
+fn parse(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|e| format!("is not a URL ({e}); write it as `https://host/v1`"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("is neither http nor https".into());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("holds a credential; name its environment variable as `model.key_variable` instead".into());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("has a query or a fragment, which a base URL cannot have".into());
+    }
+    if url.path().contains("//") {
+        return Err("has `//` in its path".into());
+    }
+    Ok(url)
+}

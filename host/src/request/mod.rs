@@ -1,0 +1,203 @@
+//! A request: what a provider plugin said, joined to the experiment's endpoint and checked. Its digest covers everything
+//! that is sent but the credential; the bytes that are hashed are the bytes that are sent.
+//!
+//! Made by `trial`, sent by `lane`. Never knows a credential.
+
+/// Where requests of a config go.
+mod endpoint;
+
+/// JSON that means the same to everybody who reads it.
+mod strict_json;
+
+pub use endpoint::{Endpoint, EndpointError, Wishes};
+pub use strict_json::check as check_json;
+
+use crate::plugin::bindings::provider::{HttpRequest, Method};
+use bytes::Bytes;
+use xhost_store::Digest;
+
+/// Separates equal requests whose answers are meant to differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// The epoch, from 1.
+    pub epoch: u32,
+    /// Which of the trial's equal requests this is, from 0.
+    pub repeat: u32,
+}
+
+/// What is sent to a model.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What stands for the server in the digest.
+    pub endpoint: String,
+    /// `GET`, `POST` or `DELETE`.
+    pub method: &'static str,
+    /// The whole path, and the query where there is one.
+    pub target: String,
+    /// The plugin's headers, sorted, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body's bytes.
+    pub body: Bytes,
+    /// Which draw this is.
+    pub draw: Draw,
+    /// The experiment's salt.
+    pub salt: String,
+}
+
+/// A provider plugin asked for what the host does not send.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The path could leave the endpoint.
+    #[error("its path `{path}` {what}")]
+    Path {
+        /// The path, control characters escaped.
+        path: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A header that is not the plugin's to set, or cannot be sent.
+    #[error("its header `{name}` {what}")]
+    Header {
+        /// The name, control characters escaped.
+        name: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The body is not JSON that everybody reads alike.
+    #[error("its body {0}")]
+    Body(String),
+}
+
+/// Headers that carry a credential, frame the message or steer the connection.
+const HOST_HEADERS: &[&str] = &[
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-api-key",
+    "api-key",
+];
+
+impl Request {
+    /// Joins a plugin's request to an endpoint.
+    ///
+    /// # Errors
+    /// Where the plugin tries what is not its to do.
+    pub fn new(plugin: HttpRequest, endpoint: &Endpoint, draw: Draw, salt: &str) -> Result<Request, RequestError> {
+        let body = plugin.body.unwrap_or_default();
+        if !body.is_empty() {
+            check_json(&body).map_err(RequestError::Body)?;
+        }
+        Ok(Request {
+            endpoint: endpoint.name().to_owned(),
+            method: method(plugin.method),
+            target: target(endpoint, &plugin.path, &plugin.query)?,
+            headers: headers(plugin.headers.into_iter().map(|header| (header.name, header.value)), endpoint)?,
+            body: Bytes::from(body),
+            draw,
+            salt: salt.to_owned(),
+        })
+    }
+
+    /// The request's name in the store. Every field is taken by name, so that a new one cannot be forgotten; every field
+    /// is preceded by its length, so that nothing can move from one field to the next.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        const KEY_VERSION: &str = "1";
+        let Request { endpoint, method, target, headers, body, draw: Draw { epoch, repeat }, salt } = self;
+        let mut hasher = blake3::Hasher::new_derive_key("xhost request v1");
+        let mut field = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        field(KEY_VERSION.as_bytes());
+        field(endpoint.as_bytes());
+        field(method.as_bytes());
+        field(target.as_bytes());
+        field(&(headers.len() as u64).to_le_bytes());
+        for (name, value) in headers {
+            field(name.as_bytes());
+            field(value.as_bytes());
+        }
+        field(body);
+        field(&epoch.to_le_bytes());
+        field(&repeat.to_le_bytes());
+        field(salt.as_bytes());
+        Digest::from_bytes(*hasher.finalize().as_bytes())
+    }
+
+    /// This request as another of the trial's equal ones.
+    #[must_use]
+    pub fn repeated(mut self, repeat: u32) -> Request {
+        self.draw.repeat = repeat;
+        self
+    }
+}
+
+fn method(method: Method) -> &'static str {
+    match method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+        Method::Delete => "DELETE",
+    }
+}
+
+fn target(endpoint: &Endpoint, path: &str, query: &[(String, String)]) -> Result<String, RequestError> {
+    let refuse = |what| Err(RequestError::Path { path: path.escape_debug().to_string(), what });
+    if !path.starts_with('/') {
+        return refuse("does not begin with `/`");
+    }
+    if path.contains("//") || path.contains('\\') {
+        return refuse("could name another host");
+    }
+    if path.split('/').any(|segment| matches!(segment.to_ascii_lowercase().as_str(), ".." | "." | "%2e" | "%2e%2e" | ".%2e" | "%2e.")) {
+        return refuse("leaves the base URL's path");
+    }
+    if !path.bytes().all(|byte| byte.is_ascii_graphic()) || path.contains(['?', '#']) {
+        return refuse("has characters that do not belong into a path; escape them, and give a query as `query`");
+    }
+    let mut target = format!("{}{path}", endpoint.base_path());
+    if !query.is_empty() {
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        target = format!("{target}?{query}");
+    }
+    Ok(target)
+}
+
+fn headers(
+    given: impl Iterator<Item = (String, String)>,
+    endpoint: &Endpoint,
+) -> Result<Vec<(String, String)>, RequestError> {
+    let mut headers = Vec::new();
+    for (name, value) in given {
+        let name = name.to_ascii_lowercase();
+        let refuse = |what| Err(RequestError::Header { name: name.escape_debug().to_string(), what });
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return refuse("has a name that is none");
+        }
+        if HOST_HEADERS.contains(&name.as_str()) || name.starts_with("proxy-") || endpoint.is_credential_header(&name) {
+            return refuse("is the host's to set");
+        }
+        if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            return refuse("has a value that is not visible ASCII");
+        }
+        if headers.iter().any(|(earlier, _)| *earlier == name) {
+            return refuse("is there twice");
+        }
+        headers.push((name, value));
+    }
+    headers.sort();
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests;

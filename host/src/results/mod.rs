@@ -1,0 +1,138 @@
+//! The results on disk: `trials.jsonl`, ordered and the same bytes whatever the order of completion. A trial that ends
+//! before its turn waits on disk under its ordinal. A run that is repeated compares itself with what is there and writes
+//! only from the first difference on, so that interrupting it loses nothing.
+//!
+//! Fed by the run's loop, in one thread. Never looks at where an answer came from.
+
+/// A file that is compared before it is written.
+mod extend;
+
+/// Trials whose turn has not come.
+mod spool;
+
+/// The folder of a run, and what it says about itself.
+mod folder;
+
+pub use folder::{Folder, FolderError, RunFile};
+
+use crate::record::Trial;
+use extend::Extend;
+use spool::{Slot, Spool};
+use std::io;
+use std::path::Path;
+
+/// The name of the file with the trials.
+pub const TRIALS: &str = "trials.jsonl";
+
+/// Writes the trials of one run.
+pub struct Results {
+    file: Extend,
+    spool: Spool,
+    next: u64,
+    written: u64,
+    digest: blake3::Hasher,
+}
+
+/// A trial whose turn has come.
+pub struct Line<'a> {
+    /// Its place.
+    pub ordinal: u64,
+    /// Its bytes in the results, without the newline.
+    pub bytes: &'a [u8],
+}
+
+impl Results {
+    /// Results in a folder that is there.
+    ///
+    /// # Errors
+    /// Where the files cannot be opened.
+    pub fn open(folder: &Path) -> io::Result<Results> {
+        let digest = blake3::Hasher::new_derive_key("xhost run v1");
+        Ok(Results { file: Extend::open(&folder.join(TRIALS))?, spool: Spool::open(folder)?, next: 0, written: 0, digest })
+    }
+
+    /// Takes a trial, and hands on every trial whose turn has come.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn put(&mut self, ordinal: u64, trial: &Trial, mut each: impl FnMut(Line<'_>)) -> io::Result<()> {
+        let bytes = serde_json::to_vec(trial).map_err(io::Error::other)?;
+        let digest = digest(trial);
+        if ordinal != self.next {
+            return self.spool.put(ordinal, &bytes, digest);
+        }
+        self.write(ordinal, &bytes, digest, &mut each)?;
+        while let Some((slot, bytes)) = self.spool.take(self.next)? {
+            self.write(self.next, &bytes, slot.digest, &mut each)?;
+        }
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        ordinal: u64,
+        bytes: &[u8],
+        digest: [u8; 32],
+        each: &mut impl FnMut(Line<'_>),
+    ) -> io::Result<()> {
+        self.file.append(bytes)?;
+        self.file.append(b"\n")?;
+        self.digest.update(&digest);
+        self.next = ordinal + 1;
+        self.written += 1;
+        each(Line { ordinal, bytes });
+        Ok(())
+    }
+
+    /// Makes what was written visible to others.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+
+    /// Ends the results. Trials behind a gap, which an interrupted run leaves, follow in their order. The digest is that
+    /// of a whole run: `None` where one of its `total` trials is missing.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn finish(mut self, total: u64, mut each: impl FnMut(Line<'_>)) -> io::Result<(u64, Option<blake3::Hash>)> {
+        while let Some(ordinal) = self.spool.first_from(self.next)? {
+            if let Some((slot, bytes)) = self.spool.take(ordinal)? {
+                self.write(ordinal, &bytes, slot.digest, &mut each)?;
+            }
+        }
+        self.file.finish()?;
+        self.spool.remove()?;
+        let whole = self.written == total;
+        Ok((self.written, whole.then(|| self.digest.finalize())))
+    }
+}
+
+/// What the run's digest covers of a trial: its requests, its answers and its scores.
+fn digest(trial: &Trial) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("xhost trial v1");
+    let mut field = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    field(&(trial.requests.len() as u64).to_le_bytes());
+    for exchange in &trial.requests {
+        field(exchange.digest.as_bytes());
+        field(exchange.response.as_bytes());
+    }
+    field(&(trial.scores.len() as u64).to_le_bytes());
+    for verdict in &trial.scores {
+        field(verdict.scorer.as_bytes());
+        field(verdict.name.as_bytes());
+        field(verdict.value.to_string().as_bytes());
+    }
+    field(trial.failure.as_ref().map_or("", |failure| failure.cause.text()).as_bytes());
+    *hasher.finalize().as_bytes()
+}
+
+const _: () = assert!(Slot::BYTES == 48);
+
+#[cfg(test)]
+mod tests;

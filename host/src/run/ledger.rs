@@ -1,0 +1,153 @@
+//! What is kept on disk of a run, and counted for its summary: a listener of its events.
+
+use crate::event::Event;
+use crate::plan::Plan;
+use crate::results::{Folder, FolderError, Results, RunFile};
+use crate::stop::StopReason;
+use crate::summary::{Summary, Tally, Totals, peak_memory_bytes};
+use serde::Serialize;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// The results, the event log and the counts of one run.
+pub struct Ledger {
+    folder: Folder,
+    results: Results,
+    events: BufWriter<File>,
+    plan: Arc<Plan>,
+    tallies: Vec<Tally>,
+    retries: u64,
+    started: Instant,
+}
+
+/// The results cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A file cannot be written.
+    #[error("cannot write the results to {path}: {cause}; free some space and run the same command again: every answer is in the store", path = path.display())]
+    Write {
+        /// The folder.
+        path: PathBuf,
+        /// The operating system's words.
+        cause: io::Error,
+    },
+}
+
+impl LedgerError {
+    pub(super) fn reason(&self) -> StopReason {
+        StopReason::Disk(self.to_string())
+    }
+}
+
+#[derive(Serialize)]
+struct Stamped<'a> {
+    at_ms: u64,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+impl Ledger {
+    /// A ledger in this folder.
+    ///
+    /// # Errors
+    /// Where the folder cannot be used.
+    pub fn open(path: &Path, plan: &Arc<Plan>) -> Result<Ledger, LedgerError> {
+        let run = RunFile {
+            xhost: env!("CARGO_PKG_VERSION").into(),
+            experiment: plan.name.clone(),
+            plan: plan.digest.clone(),
+            resolved: plan.resolved.clone(),
+        };
+        let folder = Folder::prepare(path, &run)?;
+        let write = |cause| LedgerError::Write { path: path.into(), cause };
+        let events = OpenOptions::new().append(true).create(true).open(folder.file("events.jsonl")).map_err(write)?;
+        let results = Results::open(&folder.path).map_err(write)?;
+        let tally = |config: &Arc<crate::plan::Config>| {
+            Tally::new(Arc::clone(&config.axes), config.scorers.iter().map(|scorer| Arc::clone(&scorer.label)).collect())
+        };
+        Ok(Ledger {
+            folder,
+            results,
+            events: BufWriter::new(events),
+            tallies: plan.configs.iter().map(tally).collect(),
+            plan: Arc::clone(plan),
+            retries: 0,
+            started: Instant::now(),
+        })
+    }
+
+    /// Where the files of another run went that were in the folder.
+    #[must_use]
+    pub fn earlier(&self) -> Option<&Path> {
+        self.folder.earlier.as_deref()
+    }
+
+    pub(super) fn take(&mut self, event: &Event) -> Result<(), LedgerError> {
+        self.note(event).map_err(|cause| LedgerError::Write { path: self.folder.path.clone(), cause })
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), LedgerError> {
+        let flushed = self.results.flush().and_then(|()| self.events.flush());
+        flushed.map_err(|cause| LedgerError::Write { path: self.folder.path.clone(), cause })
+    }
+
+    fn note(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::TrialEnded { config, origins, trial, record } => {
+                self.tallies[*config].origins(*origins);
+                let (plan, tallies) = (&self.plan, &mut self.tallies);
+                self.results.put(trial.ordinal, record, |line| {
+                    if let Some(place) = plan.place(line.ordinal) {
+                        tallies[place.config].line(place.sample, line.bytes);
+                    }
+                })?;
+            }
+            Event::Retry { .. } => self.retries += 1,
+            Event::Started { .. }
+            | Event::CallStarted { .. }
+            | Event::CallEnded { .. }
+            | Event::Warning { .. }
+            | Event::Stopping { .. }
+            | Event::Ended { .. } => {}
+        }
+        let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        serde_json::to_writer(&mut self.events, &Stamped { at_ms, event })?;
+        self.events.write_all(b"\n")
+    }
+
+    pub(super) fn finish(mut self, plan: &Plan, mut tell: impl FnMut(&Event)) -> Result<Summary, LedgerError> {
+        let path = self.folder.path.clone();
+        let write = |cause| LedgerError::Write { path: path.clone(), cause };
+        let (known, tallies) = (&self.plan, &mut self.tallies);
+        let ended = self.results.finish(plan.trials, |line| {
+            if let Some(place) = known.place(line.ordinal) {
+                tallies[place.config].line(place.sample, line.bytes);
+            }
+        });
+        let (trials, run_digest) = ended.map_err(write)?;
+        let run_digest = run_digest.map(|digest| digest.to_hex().to_string());
+        let event = Event::Ended { trials, run_digest: run_digest.clone() };
+        let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        serde_json::to_writer(&mut self.events, &Stamped { at_ms, event: &event }).map_err(|e| write(e.into()))?;
+        self.events.write_all(b"\n").and_then(|()| self.events.flush()).map_err(write)?;
+        tell(&event);
+        let configs: Vec<_> = self.tallies.iter().map(Tally::summary).collect();
+        let totals = Totals {
+            retries: self.retries,
+            peak_memory_bytes: peak_memory_bytes(),
+            seconds: self.started.elapsed().as_secs_f64(),
+            ..Totals::of(&configs)
+        };
+        let complete = run_digest.is_some();
+        let (experiment, plan) = (plan.name.clone(), plan.digest.clone());
+        let summary = Summary { experiment, plan, complete, run_digest, configs, totals };
+        self.folder.write("summary.json", &summary).map_err(write)?;
+        Ok(summary)
+    }
+}

@@ -1,0 +1,117 @@
+//! A run: the tracks make trials, and one loop hands whatever happens to the listeners. The loop owns the run's state;
+//! trials own nothing that outlives them. Memory follows the concurrency window: rows, trials and results are streams.
+
+/// What is kept on disk of a run, and counted for its summary.
+mod ledger;
+
+/// The trials of one model, row by row.
+mod track;
+
+pub use ledger::{Ledger, LedgerError};
+
+use crate::answers::Answers;
+use crate::event::Event;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::stop::{Stop, StopReason};
+use crate::summary::Summary;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Events that may wait for the loop; past that, trials wait.
+const QUEUE: usize = 1_024;
+
+/// How often results become visible to other processes, and the progress is drawn.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// What it came to.
+    pub summary: Summary,
+    /// Why it ended early, if it did.
+    pub stopped: Option<StopReason>,
+}
+
+/// Makes all trials of a plan that can be made.
+///
+/// # Errors
+/// Where the results cannot be written.
+pub async fn run(
+    plan: &Arc<Plan>,
+    answers: &Arc<Answers>,
+    stop: &Stop,
+    mut ledger: Ledger,
+    progress: &mut Progress,
+) -> Result<Ended, LedgerError> {
+    let (events, mut inbox) = mpsc::channel(QUEUE);
+    let mut tracks = start(plan, answers, stop, &events);
+    let started = Event::Started {
+        experiment: plan.name.clone(),
+        plan: plan.digest.clone(),
+        trials: plan.trials,
+        configs: plan.configs.len(),
+    };
+    let warnings = plan.warnings.iter().map(|message| Event::Warning { message: message.clone() });
+    for event in std::iter::once(started).chain(warnings) {
+        ledger.take(&event).unwrap_or_else(|error| stop.request(error.reason()));
+        progress.take(&event);
+    }
+    drop(events);
+    let mut tick = tokio::time::interval(TICK);
+    let mut told = false;
+    loop {
+        let event = tokio::select! {
+            event = inbox.recv() => event,
+            _ = tick.tick() => {
+                ledger.flush().unwrap_or_else(|error| stop.request(error.reason()));
+                progress.draw();
+                continue;
+            }
+            reason = stop.requested(), if !told => {
+                told = true;
+                Some(Event::Stopping { reason: reason.to_string() })
+            }
+        };
+        let Some(event) = event else { break };
+        ledger.take(&event).unwrap_or_else(|error| stop.request(error.reason()));
+        progress.take(&event);
+    }
+    let stopped = reap(&mut tracks, stop).await;
+    let summary = ledger.finish(plan, |event| progress.take(event))?;
+    progress.finish();
+    Ok(Ended { summary, stopped })
+}
+
+/// One task for each model and set of rows.
+fn start(
+    plan: &Arc<Plan>,
+    answers: &Arc<Answers>,
+    stop: &Stop,
+    events: &mpsc::Sender<Event>,
+) -> JoinSet<Result<(), StopReason>> {
+    let mut tracks = JoinSet::new();
+    for block in &plan.blocks {
+        for members in block.tracks() {
+            let track = track::Track { first: block.first, stride: block.stride, members };
+            let rows = track::rows(&block.dataset);
+            tracks.spawn(track::feed(track, rows, Arc::clone(answers), stop.clone(), events.clone()));
+        }
+    }
+    tracks
+}
+
+/// The reason why the run, or one of its models, ended early.
+async fn reap(tracks: &mut JoinSet<Result<(), StopReason>>, stop: &Stop) -> Option<StopReason> {
+    let mut first = stop.reason();
+    while let Some(ended) = tracks.join_next().await {
+        let reason = match ended {
+            Ok(result) => result.err(),
+            Err(error) => Some(StopReason::Internal(format!("a track ended by itself: {error}"))),
+        };
+        first = first.or(reason);
+    }
+    first
+}

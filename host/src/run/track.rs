@@ -1,0 +1,145 @@
+//! The trials of one model, row by row. A window bounds how many are under way; the next row is read when one ends.
+
+use crate::answers::Answers;
+use crate::dataset::{Dataset, DatasetError, Sample};
+use crate::event::{Event, TrialSummary};
+use crate::lane::Asker;
+use crate::plan::{Config, guest_sample};
+use crate::stop::{Stop, StopReason};
+use crate::trial::{self, Outcome, Trial};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::{JoinError, JoinSet};
+
+/// Trials that build a prompt, judge or wait for the disk while others fill the lane.
+const BESIDE_CALLS: usize = 32;
+
+/// Rows that are read ahead.
+const ROWS_AHEAD: usize = 32;
+
+/// Configs that ask the same model about the same rows.
+pub(super) struct Track {
+    /// The place of the block's first trial.
+    pub first: u64,
+    /// Trials of one sample in the block.
+    pub stride: u64,
+    /// The configs, and each one's place within a sample's trials.
+    pub members: Vec<(Arc<Config>, u64)>,
+}
+
+/// Reads rows on a thread that may wait for the disk.
+pub(super) fn rows(dataset: &Dataset) -> mpsc::Receiver<Result<Sample, DatasetError>> {
+    let (sender, receiver) = mpsc::channel(ROWS_AHEAD);
+    let rows = dataset.rows();
+    tokio::task::spawn_blocking(move || {
+        for row in rows {
+            if sender.blocking_send(row).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Makes the track's trials.
+///
+/// # Errors
+/// The reason why it ended early. Trials that were under way have ended by then.
+pub(super) async fn feed(
+    track: Track,
+    mut rows: mpsc::Receiver<Result<Sample, DatasetError>>,
+    answers: Arc<Answers>,
+    stop: Stop,
+    events: mpsc::Sender<Event>,
+) -> Result<(), StopReason> {
+    let Some((config, _)) = track.members.first() else { return Ok(()) };
+    let lane = Arc::clone(&config.lane);
+    let window = Arc::new(Semaphore::new(lane.settings().concurrency + BESIDE_CALLS));
+    let mut under_way = JoinSet::new();
+    let mut ended = Ok(());
+    let mut number = 0;
+    while let Some(row) = rows.recv().await {
+        let sample = match row {
+            Ok(sample) => Arc::new(guest_sample(sample)),
+            Err(error) => {
+                ended = Err(StopReason::Experiment(error.to_string()));
+                break;
+            }
+        };
+        ended = admit(&track, number, &sample, &window, (&lane.stop, &stop), &mut under_way, (&answers, &events)).await;
+        if ended.is_err() {
+            break;
+        }
+        number += 1;
+    }
+    // A failed row concerns the run; calls that are under way are paid for and are let finish.
+    if let Err(reason @ StopReason::Experiment(_)) = &ended {
+        stop.request(reason.clone());
+    }
+    let mut result = ended;
+    while let Some(joined) = under_way.join_next().await {
+        result = result.and(undecided(joined, &stop));
+    }
+    result
+}
+
+type Joined = Result<(), StopReason>;
+
+/// Starts every trial of one sample, each when the window has room.
+async fn admit(
+    track: &Track,
+    number: u64,
+    sample: &Arc<crate::plugin::types::Sample>,
+    window: &Arc<Semaphore>,
+    (lane_stop, stop): (&Stop, &Stop),
+    under_way: &mut JoinSet<Joined>,
+    (answers, events): (&Arc<Answers>, &mpsc::Sender<Event>),
+) -> Result<(), StopReason> {
+    for (config, offset) in &track.members {
+        for epoch in 1..=config.epochs {
+            let room = stop.or(lane_stop.or(Arc::clone(window).acquire_owned())).await??;
+            let room = room.map_err(|_| StopReason::Internal("the window is closed".into()))?;
+            while let Some(joined) = under_way.try_join_next() {
+                undecided(joined, stop)?;
+            }
+            let ordinal = track.first + number * track.stride + offset + u64::from(epoch - 1);
+            let trial = Trial { config: Arc::clone(config), sample: Arc::clone(sample), epoch };
+            let asker = Asker { config: config.index, events: events.clone() };
+            under_way.spawn(make(trial, ordinal, Arc::clone(answers), asker, room));
+        }
+    }
+    Ok(())
+}
+
+async fn make(
+    trial: Trial,
+    ordinal: u64,
+    answers: Arc<Answers>,
+    asker: Asker,
+    room: OwnedSemaphorePermit,
+) -> Result<(), StopReason> {
+    let Outcome { record, origins } = trial::run(&trial, &answers, &asker).await?;
+    let summary = TrialSummary {
+        ordinal,
+        sample: record.sample.clone(),
+        epoch: record.epoch,
+        failure: record.failure.as_ref().map(|failure| failure.cause.text()),
+    };
+    let ended = Event::TrialEnded { config: asker.config, origins, trial: summary, record: Box::new(record) };
+    asker.emit(ended).await;
+    drop(room);
+    Ok(())
+}
+
+/// Why a trial was not decided. Parameters that a plugin refuses, and faults of this program, end the whole run.
+fn undecided(joined: Result<Joined, JoinError>, stop: &Stop) -> Result<(), StopReason> {
+    let reason = match joined {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(reason)) => reason,
+        Err(error) => StopReason::Internal(format!("a trial ended by itself: {error}")),
+    };
+    if matches!(reason, StopReason::Experiment(_) | StopReason::Internal(_) | StopReason::Disk(_)) {
+        stop.request(reason.clone());
+    }
+    Err(reason)
+}

@@ -1,0 +1,51 @@
+//! Credentials. The only file that reads the environment for one. A credential is added to a request after its digest,
+//! goes to the origin it was issued for and nowhere else, and is taken out of every text that is shown or stored.
+
+use std::fmt;
+
+/// A credential. It cannot be printed.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Reads a credential from an environment variable. `None` where it is unset or empty.
+    #[must_use]
+    pub fn from_environment(variable: &str) -> Option<Secret> {
+        std::env::var(variable).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).map(Secret)
+    }
+
+    /// The credential itself, for the one place that sends it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The text with every occurrence of the credential replaced. Providers like to quote it in their errors.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        text.replace(&self.0, "[credential]")
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// Reads a base URL from an environment variable: no secret, but it decides where one goes.
+#[must_use]
+pub fn base_url_from_environment(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Secret;
+
+    #[test]
+    fn a_secret_is_neither_printed_nor_left_in_a_text() {
+        let secret = Secret("sk-12345".into());
+        assert_eq!(format!("{secret:?}"), "Secret");
+        assert_eq!(secret.redact("Incorrect API key: sk-12345."), "Incorrect API key: [credential].");
+    }
+}

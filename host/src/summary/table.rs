@@ -1,0 +1,102 @@
+//! The table at the end of a run.
+
+use super::{ConfigSummary, ScorerSummary, Summary};
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, Table};
+use serde_json::{Map, Value};
+use std::fmt::Write as _;
+
+/// A row for each config and measure, and the totals below.
+#[must_use]
+pub fn render(summary: &Summary) -> String {
+    let swept = summary.configs.iter().any(|config| !config.config.is_empty());
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY);
+    let mut header = vec!["scorer", "n", "mean", "stderr", "95 %", "failed", "hits", "calls", "tokens in", "tokens out"];
+    if swept {
+        header.insert(0, "config");
+    }
+    let columns = header.len();
+    table.set_header(header);
+    for config in &summary.configs {
+        for scorer in &config.scorers {
+            table.add_row(row(config, scorer, swept));
+        }
+    }
+    let first_number = if swept { 2 } else { 1 };
+    for index in first_number..columns {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    format!("{table}\n{}", totals(summary))
+}
+
+fn row(config: &ConfigSummary, scorer: &ScorerSummary, swept: bool) -> Vec<String> {
+    let label = match &scorer.name {
+        Some(name) => format!("{} {name}", scorer.scorer),
+        None => scorer.scorer.clone(),
+    };
+    let number = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.4}"));
+    let interval = |(low, high): (f64, f64)| format!("{low:.3} … {high:.3}");
+    let mean = if scorer.labels.is_empty() { number(scorer.mean) } else { labels(scorer) };
+    let mut row = vec![
+        label,
+        thousands(scorer.n),
+        mean,
+        number(scorer.stderr),
+        scorer.interval.map_or_else(|| "-".into(), interval),
+        thousands(scorer.failures),
+        thousands(config.origins.hits),
+        thousands(config.origins.calls),
+        thousands(config.tokens.input),
+        thousands(config.tokens.output),
+    ];
+    if swept {
+        row.insert(0, cell(&config.config));
+    }
+    row
+}
+
+fn labels(scorer: &ScorerSummary) -> String {
+    scorer.labels.iter().map(|(label, count)| format!("{label} {count}")).collect::<Vec<_>>().join(", ")
+}
+
+fn cell(config: &Map<String, Value>) -> String {
+    let value = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    config.iter().map(|(key, setting)| format!("{key}={}", value(setting))).collect::<Vec<_>>().join("\n")
+}
+
+fn totals(summary: &Summary) -> String {
+    let totals = &summary.totals;
+    let mut text = format!(
+        "{} trials, {} failed; {} answers from the store, {} shared, {} calls, {} retries; {:.1} s",
+        thousands(totals.trials),
+        thousands(totals.failures),
+        thousands(totals.hits),
+        thousands(totals.shared),
+        thousands(totals.calls),
+        thousands(totals.retries),
+        totals.seconds,
+    );
+    if let Some(bytes) = totals.peak_memory_bytes {
+        let _ = write!(text, "; {} MiB at most", bytes >> 20);
+    }
+    if let Some(digest) = &summary.run_digest {
+        let _ = write!(text, "\nrun digest {digest}");
+    }
+    text
+}
+
+/// 1234567 as 1,234,567.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
