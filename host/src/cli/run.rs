@@ -153,7 +153,7 @@ impl Stage {
         let loopback = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
         let simulator = simulate::bind(loopback, options).await.map_err(|e| Failure::new(Exit::Internal, e))?;
         let network = Network::Rehearsal(simulator.address());
-        tokio::spawn(simulator.serve(std::future::pending()));
+        tokio::spawn(simulator.serve(std::future::pending::<()>()));
         let folder = tempfile::tempdir().map_err(|e| Failure::new(Exit::Disk, e))?;
         let store = arguments.store.clone().unwrap_or_else(|| folder.path().join("store.redb"));
         Ok(Stage { network, store, _rehearsal: Some(folder) })

@@ -4,7 +4,6 @@ mod errors;
 mod files;
 mod forms;
 mod overrides;
-mod probe;
 mod sweeps;
 
 use super::{Experiment, ExperimentError, Parts};

@@ -1,0 +1,88 @@
+//! Write plugins for xhost in Rust: implement one trait, export it with one macro, build for `wasm32-wasip2`.
+//!
+//! | feature    | trait             | macro                      | what the plugin does                        |
+//! |------------|-------------------|----------------------------|---------------------------------------------|
+//! | `scorer`   | [`Scorer`]        | [`export_scorer!`]         | judges a trial's answer                     |
+//! | `prompt`   | [`PromptBuilder`] | [`export_prompt_builder!`] | turns a sample into what the model is asked |
+//! | `provider` | [`Provider`]      | [`export_provider!`]       | speaks a model API as data                  |
+//!
+//! A plugin turns on exactly one feature. Its functions are pure, so `cargo test` runs them natively, with no host and no
+//! WebAssembly. The types are those of the contract in `wit/`, as plain structs, with conveniences added.
+#![cfg_attr(
+    feature = "scorer",
+    doc = r#"
+```
+use xhost_plugin::{Exchange, Judgement, NoParams, Refusal, Score, Scorer, Subject, export_scorer};
+
+struct Polite;
+
+export_scorer!(Polite);
+
+impl Scorer for Polite {
+    type Params = NoParams;
+
+    fn judge(_: NoParams, subject: Subject, _: Vec<Exchange>) -> Result<Judgement, Refusal> {
+        let polite = subject.answer.contains("please");
+        Ok(Judgement::of(Score::boolean("polite", polite).explanation("looks for `please`")))
+    }
+}
+```"#
+)]
+
+// Generated code; the only file with `unsafe` in it.
+mod bindings;
+
+mod params;
+
+mod sample;
+
+mod message;
+
+mod prompt;
+
+mod completion;
+
+mod refusal;
+
+pub mod log;
+
+#[cfg(feature = "prompt")]
+mod prompt_builder;
+
+#[cfg(feature = "scorer")]
+mod scorer;
+
+#[cfg(feature = "provider")]
+mod provider;
+
+pub use bindings::types::{
+    Completion, Exchange, Media, Message, Part, Prompt, Refusal, Role, Sample, Sampling,
+    StopReason, Tool, ToolCall, ToolResult, Usage,
+};
+pub use params::NoParams;
+#[cfg(feature = "prompt")]
+pub use prompt_builder::{PromptBuilder, Step};
+#[cfg(feature = "provider")]
+pub use provider::{
+    Allowance, Auth, Dimension, Fault, FaultKind, Header, HttpRequest, HttpResponse, Method,
+    Profile, Provider, header_value,
+};
+#[cfg(feature = "scorer")]
+pub use scorer::{Judgement, Question, Score, Scorer, Subject, Value};
+
+pub use schemars;
+pub use serde;
+pub use serde_json;
+
+/// What the macros need and nobody calls.
+#[doc(hidden)]
+pub mod glue {
+    pub use crate::params::{read, schema};
+
+    #[cfg(feature = "prompt")]
+    pub use crate::{bindings::prompt as prompt_bindings, prompt_builder::glue as prompt};
+    #[cfg(feature = "provider")]
+    pub use crate::{bindings::provider as provider_bindings, provider::glue as provider};
+    #[cfg(feature = "scorer")]
+    pub use crate::{bindings::scorer as scorer_bindings, scorer::glue as scorer};
+}
