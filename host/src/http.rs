@@ -3,6 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -89,7 +90,9 @@ pub trait Transport: Send + Sync {
 
 /// Real HTTP.
 pub struct Http {
-    clients: Vec<reqwest::Client>,
+    settings: Settings,
+    /// Made when first needed: each holds the system's root certificates.
+    clients: Vec<OnceLock<Result<reqwest::Client, String>>>,
     next: AtomicUsize,
 }
 
@@ -104,13 +107,18 @@ pub struct Settings {
 
 impl Http {
     /// Connections for so many calls.
-    ///
-    /// # Errors
-    /// Where TLS cannot be set up, in words.
-    pub fn new(settings: Settings) -> Result<Http, String> {
+    #[must_use]
+    pub fn new(settings: Settings) -> Http {
         let count = settings.concurrency.div_ceil(STREAMS_PER_CLIENT).clamp(1, 32);
-        let clients = (0..count).map(|_| client(settings)).collect::<Result<_, _>>().map_err(|e| explain(&e))?;
-        Ok(Http { clients, next: AtomicUsize::new(0) })
+        Http { settings, clients: vec![OnceLock::new(); count], next: AtomicUsize::new(0) }
+    }
+
+    /// Connections to `https` are shared by many calls, so several clients take turns. Without TLS each call has its own
+    /// connection, and one client holds them all.
+    fn client(&self, url: &str) -> Result<&reqwest::Client, String> {
+        let turn = if url.starts_with("https:") { self.next.fetch_add(1, Ordering::Relaxed) } else { 0 };
+        let made = self.clients[turn % self.clients.len()].get_or_init(|| client(self.settings).map_err(|e| explain(&e)));
+        made.as_ref().map_err(Clone::clone)
     }
 }
 
@@ -129,10 +137,10 @@ fn client(settings: Settings) -> reqwest::Result<reqwest::Client> {
 
 impl Transport for Http {
     fn send(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>> {
-        let index = self.next.fetch_add(1, Ordering::Relaxed) % self.clients.len();
-        let client = &self.clients[index];
         Box::pin(async move {
             let origin = origin(&request.url);
+            let unable = |cause| TransportError::Unreachable { origin: origin.clone(), cause };
+            let client = self.client(&request.url).map_err(unable)?;
             let seconds = request.timeout.as_secs();
             let exchange = exchange(client, &request, &origin);
             tokio::time::timeout(request.timeout, exchange)

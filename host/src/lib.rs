@@ -16,6 +16,9 @@
 //!
 //! The modules below stand in the order in which data passes; a module uses only those above it (`tests/tidy.rs`).
 
+/// Text from elsewhere, safe to show.
+pub mod text;
+
 /// Credentials: read in one place, shown in none.
 pub mod secret;
 

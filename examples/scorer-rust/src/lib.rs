@@ -47,7 +47,7 @@ impl Guest for WordCount {
             score(
                 "within",
                 Value::Boolean(params.allow(words)),
-                Some(format!("{words} words, {}", params.limits())),
+                Some(format!("{words} counted, {}", params.limits())),
             ),
         ]))
     }

@@ -6,7 +6,7 @@ use crate::experiment::{Experiment, Parts, is_override};
 use crate::plan::{Lanes, Network, Plan};
 use crate::plugin::Engine;
 use crate::progress::{Progress, Style};
-use crate::run::{Ended, Ledger};
+use crate::run::{Ended, Ledger, Process, Window};
 use crate::stop::{Stop, StopReason};
 use crate::{disk, simulate, summary};
 use std::io::Write;
@@ -56,7 +56,7 @@ pub(super) struct Arguments {
     /// Store of answers [default: in the user's data folder]
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
-    /// Calls in flight for each model; overrides `limits.concurrency`
+    /// Calls in flight, over all configs; overrides `limits.concurrency`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: Option<u16>,
     /// Ask a simulator inside this process instead of the provider, and keep its answers out of the store
@@ -78,7 +78,8 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     let experiments = experiments(&arguments)?;
     let engine = Engine::new(places::compiled()).map_err(|e| Failure::new(Exit::Internal, e))?;
     let stage = Stage::set(&arguments, &experiments).await?;
-    let mut lanes = Lanes::new(stage.network.clone(), arguments.concurrency.map(usize::from));
+    let concurrency = arguments.concurrency.map(usize::from);
+    let mut lanes = Lanes::new(stage.network.clone(), &experiments, concurrency);
     let mut jobs = Vec::with_capacity(experiments.len());
     for experiment in &experiments {
         let plan = Plan::new(experiment, &engine, &mut lanes).await.map_err(Failure::wrong)?;
@@ -89,9 +90,9 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     let stop = Stop::default();
     let (answers, writer) = Answers::new(Arc::new(store), stop.clone());
     let interrupts = tokio::spawn(watch_interrupts(stop.clone()));
-    let exit = run_all(&arguments, jobs, &answers, &stop).await;
+    let window = Arc::new(Window::new(lanes.concurrency()));
+    let exit = run_all(&arguments, jobs, Process { answers, window, stop }).await;
     interrupts.abort();
-    drop(answers);
     writer.await.map_err(|e| Failure::new(Exit::Internal, e))?;
     exit
 }
@@ -189,8 +190,7 @@ async fn watch_interrupts(stop: Stop) {
 async fn run_all(
     arguments: &Arguments,
     jobs: Vec<(Arc<Plan>, PathBuf)>,
-    answers: &Arc<Answers>,
-    stop: &Stop,
+    process: Process,
 ) -> Result<Exit, Failure> {
     let style = match (arguments.quiet, arguments.json) {
         (true, _) => Style::Quiet,
@@ -199,14 +199,14 @@ async fn run_all(
     };
     let screen = Progress::screen();
     let runs = jobs.into_iter().map(|(plan, out)| {
-        let screen = screen.clone();
+        let (screen, process) = (screen.clone(), process.clone());
         async move {
             let ledger = Ledger::open(&out, &plan).map_err(|e| Failure::new(Exit::Disk, e))?;
             if let Some(earlier) = ledger.earlier() {
                 eprintln!("{} held the results of another run: they are in {} now", out.display(), earlier.display());
             }
             let mut progress = Progress::new(&plan, style, &screen);
-            let ended = crate::run::run(&plan, answers, stop, ledger, &mut progress).await;
+            let ended = crate::run::run(&plan, &process, ledger, &mut progress).await;
             ended.map(|ended| (ended, out)).map_err(|e| Failure::new(Exit::Disk, e))
         }
     });

@@ -38,7 +38,7 @@ pub struct Lane {
     pub model: Arc<str>,
     settings: Settings,
     transport: Arc<dyn Transport>,
-    calls: Semaphore,
+    calls: Arc<Semaphore>,
     pace: Mutex<Pace>,
     secret: OnceLock<Option<Secret>>,
     answered_once: AtomicBool,
@@ -49,8 +49,6 @@ pub struct Lane {
 /// What the experiment says about a lane.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// The most calls in flight.
-    pub concurrency: usize,
     /// Requests a minute; `None` for no limit.
     pub requests_per_minute: Option<u32>,
     /// Tokens a minute, both directions; `None` for no limit.
@@ -59,6 +57,15 @@ pub struct Settings {
     pub retries: u32,
     /// How long one call may take.
     pub timeout: Duration,
+}
+
+/// What all lanes of a process share.
+#[derive(Clone)]
+pub struct Road {
+    /// How calls travel.
+    pub transport: Arc<dyn Transport>,
+    /// One permit for each call that may be in flight.
+    pub calls: Arc<Semaphore>,
 }
 
 /// A call that gave no answer.
@@ -110,10 +117,10 @@ impl Lane {
         endpoint: Endpoint,
         model: Arc<str>,
         settings: Settings,
-        transport: Arc<dyn Transport>,
+        road: Road,
     ) -> Lane {
+        let Road { transport, calls } = road;
         Lane {
-            calls: Semaphore::new(settings.concurrency),
             pace: Mutex::new(Pace::new(settings.requests_per_minute, settings.tokens_per_minute)),
             provider,
             profile,
@@ -121,6 +128,7 @@ impl Lane {
             model,
             settings,
             transport,
+            calls,
             secret: OnceLock::new(),
             answered_once: AtomicBool::new(false),
             stop: Stop::default(),
@@ -176,8 +184,9 @@ impl Lane {
         run: &Stop,
         asker: &Asker,
     ) -> Result<Result<Fresh, Trouble>, CallFailure> {
-        let permit = self.unless_stopped(run, self.calls.acquire()).await?;
+        // The turn comes first: a lane that waits for its pace takes no room from the others.
         self.unless_stopped(run, self.turn(request)).await?;
+        let permit = self.unless_stopped(run, self.calls.acquire()).await?;
         let outgoing = self.outgoing(request).inspect_err(|reason| self.stop.request(reason.clone()));
         let outgoing = outgoing.map_err(CallFailure::Stopped)?;
         asker.emit(Event::CallStarted { config: asker.config }).await;
@@ -263,7 +272,7 @@ impl Lane {
         }
         let completion = match self.provider.decode(Arc::new(text.to_owned())).await? {
             Ok(completion) => completion,
-            Err(fault) => return Ok(Err(self.trouble(fault, None))),
+            Err(fault) => return Ok(Err(self.no_answer(fault))),
         };
         self.answered_once.store(true, Ordering::Relaxed);
         let answer = Answer {
@@ -286,7 +295,7 @@ impl Lane {
     }
 
     fn trouble(&self, fault: Fault, status: Option<u16>) -> Trouble {
-        let message = self.redact(&fault.message);
+        let message = crate::text::plain(&self.redact(&fault.message));
         let hint = match fault.kind {
             FaultKind::Denied => format!("; {} reads the credential from {}", self.endpoint.origin(), self.key_source()),
             _ => String::new(),
@@ -296,11 +305,23 @@ impl Lane {
         Trouble::Fault(Fault { message, ..fault })
     }
 
+    /// An answer that the plugin says is none. It may be asked for again, but each time may be paid for: as often as for
+    /// an overloaded server, and no oftener.
+    fn no_answer(&self, fault: Fault) -> Trouble {
+        let kind = match fault.kind {
+            FaultKind::RateLimited => FaultKind::Overloaded,
+            other => other,
+        };
+        self.trouble(Fault { kind, ..fault }, None)
+    }
+
     fn key_source(&self) -> String {
         match (self.endpoint.key_variable(), self.secret()) {
             (Some(variable), Some(_)) => format!("the environment variable {variable}"),
             (Some(variable), None) => format!("the environment variable {variable}, which is not set"),
-            (None, _) => "nowhere: an address given as `model.base_url` needs `model.key_variable` too".into(),
+            (None, _) => "nowhere: an address given as `model.base_url`, or a provider that is not part of xhost, needs \
+                          `model.key_variable` too"
+                .into(),
         }
     }
 }

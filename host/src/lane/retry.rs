@@ -9,7 +9,10 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::time::Duration;
 
 /// A provider that says "too fast" is not ill: asking again is free, so it may say so very often.
-const RATE_LIMIT_ATTEMPTS: u32 = 500;
+const RATE_LIMIT_ATTEMPTS: u32 = 200;
+
+/// "At once" is no time to wait: whoever says so again and again gets the back-off instead.
+const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 
 /// No provider asks for more; a header that does is a mistake or an attack.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
@@ -88,7 +91,10 @@ impl Patience {
         };
         self.rate_limits_left = left;
         let everybody = asked.is_some();
-        let wait = asked.unwrap_or_else(|| self.next_wait());
+        let wait = match asked {
+            Some(asked) if asked >= SHORTEST_WAIT => asked,
+            Some(_) | None => self.next_wait(),
+        };
         Verdict::Retry { cause: Cause::RateLimited, wait, everybody }
     }
 

@@ -4,14 +4,17 @@
 use super::PlanError;
 use super::library::Library;
 use crate::experiment;
+use crate::experiment::Experiment;
 use crate::http::{Http, Settings as HttpSettings, Transport};
-use crate::lane::{Lane, Settings};
-use crate::plugin::{Kind, Params, Provider};
+use crate::lane::{Lane, Road, Settings};
+use crate::plugin::bindings::provider::Profile;
+use crate::plugin::{Kind, Params, PluginDigest, Provider, builtin};
 use crate::request::{Endpoint, Wishes};
 use crate::secret;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// How calls travel.
 #[derive(Clone)]
@@ -27,9 +30,13 @@ pub enum Network {
 /// The lanes of a process.
 pub struct Lanes {
     network: Network,
-    concurrency: Option<usize>,
+    road: Road,
+    concurrency: usize,
     known: Vec<(Identity, Arc<Lane>)>,
 }
+
+/// Calls in flight where no experiment says how many.
+const CONCURRENCY: usize = 20;
 
 /// What makes two models the same account and model.
 #[derive(PartialEq)]
@@ -43,10 +50,27 @@ struct Identity {
 }
 
 impl Lanes {
-    /// No lane yet. `concurrency` overrides what experiments say.
+    /// No lane yet. The most calls in flight are what `concurrency` says, else the largest that an experiment sets: they
+    /// count over the whole process.
     #[must_use]
-    pub fn new(network: Network, concurrency: Option<usize>) -> Lanes {
-        Lanes { network, concurrency, known: Vec::new() }
+    pub fn new(network: Network, experiments: &[Experiment], concurrency: Option<usize>) -> Lanes {
+        let limits = || experiments.iter().flat_map(|one| &one.cells).filter_map(|cell| cell.settings.limits.as_ref());
+        let written = limits().filter_map(|limits| limits.concurrency).max();
+        let concurrency = concurrency.or(written.map(|limit| limit as usize)).unwrap_or(CONCURRENCY);
+        let connect_timeout = limits().filter_map(|limits| limits.connect_timeout).map(|span| span.0).min();
+        let connect_timeout = connect_timeout.unwrap_or(Duration::from_secs(10));
+        let transport = match &network {
+            Network::Scripted(transport) => Arc::clone(transport),
+            Network::Real | Network::Rehearsal(_) => Arc::new(Http::new(HttpSettings { concurrency, connect_timeout })),
+        };
+        let road = Road { transport, calls: Arc::new(Semaphore::new(concurrency)) };
+        Lanes { network, road, concurrency, known: Vec::new() }
+    }
+
+    /// The most calls in flight.
+    #[must_use]
+    pub fn concurrency(&self) -> usize {
+        self.concurrency
     }
 
     /// The lane for a model as written.
@@ -70,17 +94,17 @@ impl Lanes {
             key_variable: model.key_variable.clone(),
             endpoint: model.endpoint.clone(),
         };
-        let settings = settings(limits, self.concurrency);
+        let settings = settings(limits);
         if let Some((_, lane)) = self.known.iter().find(|(known, _)| *known == identity) {
             return same_limits(lane, &settings, &model.name).map(|()| Arc::clone(lane));
         }
         let provider = Provider { plugin, params };
         let profile = provider.describe().await;
         let profile = profile.map_err(|failure| PlanError::Refused { place: place.into(), failure })?;
-        let endpoint = self.endpoint(model, &profile)?;
-        let transport = self.transport(&settings, limits)?;
+        let built_in = builtin::bytes(&model.provider).map(PluginDigest::of) == Some(provider.plugin.digest());
+        let endpoint = self.endpoint(model, &profile, built_in)?;
         let name = Arc::from(model.name.as_str());
-        let lane = Arc::new(Lane::new(provider, profile, endpoint, name, settings, transport));
+        let lane = Arc::new(Lane::new(provider, profile, endpoint, name, settings, self.road.clone()));
         self.known.push((identity, Arc::clone(&lane)));
         Ok(lane)
     }
@@ -93,14 +117,17 @@ impl Lanes {
     fn endpoint(
         &self,
         model: &experiment::Model,
-        profile: &crate::plugin::bindings::provider::Profile,
+        profile: &Profile,
+        built_in: bool,
     ) -> Result<Endpoint, PlanError> {
-        let variable = profile.base_url_variable.as_deref();
+        // A plugin's word decides which variable is read, so the variable must look like an address.
+        let variable = profile.base_url_variable.as_deref().filter(|name| name.ends_with("_URL"));
         let wishes = Wishes {
             base_url: model.base_url.clone(),
             key_variable: model.key_variable.clone(),
             name: model.endpoint.clone(),
             environment: variable.and_then(secret::base_url_from_environment),
+            built_in,
         };
         let endpoint = Endpoint::new(profile, &wishes)?;
         Ok(match self.network {
@@ -108,23 +135,13 @@ impl Lanes {
             Network::Real | Network::Scripted(_) => endpoint,
         })
     }
-
-    fn transport(&self, settings: &Settings, limits: &experiment::Limits) -> Result<Arc<dyn Transport>, PlanError> {
-        if let Network::Scripted(transport) = &self.network {
-            return Ok(Arc::clone(transport));
-        }
-        let connect_timeout = limits.connect_timeout.map_or(Duration::from_secs(10), |span| span.0);
-        let http = Http::new(HttpSettings { concurrency: settings.concurrency, connect_timeout });
-        http.map(|http| Arc::new(http) as Arc<dyn Transport>).map_err(PlanError::Settings)
-    }
 }
 
 /// The limits that hold where the experiment says nothing.
-fn settings(limits: &experiment::Limits, concurrency: Option<usize>) -> Settings {
-    let experiment::Limits { concurrency: written, requests_per_minute, tokens_per_minute, retries, timeout, connect_timeout: _ } =
+fn settings(limits: &experiment::Limits) -> Settings {
+    let experiment::Limits { concurrency: _, requests_per_minute, tokens_per_minute, retries, timeout, connect_timeout: _ } =
         limits;
     Settings {
-        concurrency: concurrency.or(written.map(|limit| limit as usize)).unwrap_or(20),
         requests_per_minute: *requests_per_minute,
         tokens_per_minute: *tokens_per_minute,
         retries: retries.unwrap_or(6),

@@ -118,7 +118,7 @@ impl Plugin {
             plugin_kind: self.kind().text(),
             plugin: self.name().into(),
             version: self.digest().to_string()[..12].into(),
-            message,
+            message: crate::text::plain(&message),
         }
     }
 
@@ -222,7 +222,7 @@ fn check_prompt(prompt: &Prompt) -> Result<(), String> {
         return Err("its sampling has a number that is not finite".into());
     }
     let documents = [&prompt.sampling.response_schema, &prompt.sampling.extra];
-    documents.into_iter().flatten().try_for_each(|text| check_json("its sampling", text))
+    documents.into_iter().flatten().try_for_each(|text| check_object("its sampling", text))
 }
 
 fn check_scores(scores: &[scorer::Score]) -> Result<(), String> {
@@ -234,14 +234,16 @@ fn check_scores(scores: &[scorer::Score]) -> Result<(), String> {
             return Err(format!("its score `{}` is not a finite number", score.name));
         }
         if let Some(extra) = &score.extra {
-            check_json("the `extra` of its score", extra)?;
+            check_object("the `extra` of its score", extra)?;
         }
     }
     Ok(())
 }
 
-fn check_json(what: &str, text: &str) -> Result<(), String> {
-    serde_json::from_str::<serde::de::IgnoredAny>(text).map(drop).map_err(|e| format!("{what} is not JSON: {e}"))
+/// A JSON object, not nested beyond what readers of results can take.
+fn check_object(what: &str, text: &str) -> Result<(), String> {
+    let parsed = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
+    parsed.map(drop).map_err(|e| format!("{what} is not a JSON object: {e}"))
 }
 
 fn weigh_sample(sample: &Sample) -> usize {

@@ -1,9 +1,11 @@
 //! Where requests of a config go, and which credential may go with them. A credential goes only where it was issued for:
 //! the provider's own address, the address that the provider's environment variable names, or the address of an
 //! experiment that names the credential's variable itself. An experiment that merely says `base_url` gets none, so that
-//! a file from somebody else cannot send a key away.
+//! a file from somebody else cannot send a key away; and a provider plugin from somebody else gets none that the
+//! experiment does not name, so that it cannot have any variable sent to an address of its choice.
 
 use crate::plugin::bindings::provider::{Auth, Profile};
+use crate::text::plain;
 use url::Url;
 
 /// A server, and how to speak to it.
@@ -19,11 +21,9 @@ pub struct Endpoint {
 
 /// The experiment's address is none.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the base URL `{url}` ({origin}) {what}")]
+#[error("the base URL {origin} {what}")]
 pub struct EndpointError {
-    /// The URL as given.
-    pub url: String,
-    /// Who gave it.
+    /// Who gave it; and the URL, unless it comes from the environment, where anything may stand.
     pub origin: String,
     /// What is wrong with it.
     pub what: String,
@@ -40,6 +40,8 @@ pub struct Wishes {
     pub name: Option<String>,
     /// The value of the provider's own variable for the address.
     pub environment: Option<String>,
+    /// Whether the provider plugin is part of xhost.
+    pub built_in: bool,
 }
 
 impl Endpoint {
@@ -50,18 +52,19 @@ impl Endpoint {
     pub fn new(profile: &Profile, wishes: &Wishes) -> Result<Endpoint, EndpointError> {
         let variable = profile.base_url_variable.as_deref().unwrap_or("");
         let (text, origin) = match (&wishes.base_url, &wishes.environment) {
-            (Some(url), _) => (url.as_str(), "from `model.base_url`".to_owned()),
-            (None, Some(url)) => (url.as_str(), format!("from the environment variable {variable}")),
-            (None, None) => (profile.base_url.as_str(), "the provider plugin's own".to_owned()),
+            (Some(url), _) => (url.as_str(), format!("`{}`, from `model.base_url`,", plain(url))),
+            (None, Some(url)) => (url.as_str(), format!("in the environment variable {variable}")),
+            (None, None) => (profile.base_url.as_str(), format!("`{}`, the provider plugin's own,", plain(&profile.base_url))),
         };
-        let url = parse(text).map_err(|what| EndpointError { url: text.into(), origin, what })?;
+        let url = parse(text).map_err(|what| EndpointError { origin, what })?;
+        check_profile(profile)?;
         let trusted = [Some(profile.base_url.as_str()), wishes.environment.as_deref()];
         let same_origin = |other: &str| parse(other).is_ok_and(|other| other.origin() == url.origin());
-        let is_trusted = trusted.into_iter().flatten().any(same_origin);
+        let is_trusted = wishes.built_in && trusted.into_iter().flatten().any(same_origin);
         let key_variable = wishes.key_variable.clone().or_else(|| is_trusted.then(|| profile.key_variable.clone()));
         let name = wishes.name.clone().unwrap_or_else(|| url.origin().ascii_serialization());
         let own_address = parse(&profile.base_url).is_ok_and(|own| own.origin() == url.origin());
-        let key_required = wishes.key_variable.is_some() || own_address;
+        let key_required = wishes.key_variable.is_some() || own_address && wishes.built_in;
         Ok(Endpoint { url, name, auth: profile.auth.clone(), key_variable, key_required, simulator: None })
     }
 
@@ -117,6 +120,22 @@ impl Endpoint {
     }
 }
 
+/// What a provider plugin says about the credential must be a header and a variable, and no header of the host's.
+fn check_profile(profile: &Profile) -> Result<(), EndpointError> {
+    let refuse = |what: &str| Err(EndpointError { origin: "of the provider plugin".into(), what: what.into() });
+    let word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if !word(&profile.key_variable) && !matches!(profile.auth, Auth::None) {
+        return refuse("comes with a credential's variable that is no name of one");
+    }
+    match &profile.auth {
+        Auth::Header(name) if !word(name) => refuse("comes with a credential's header that is no name of one"),
+        Auth::Header(name) if super::FRAMING_HEADERS.contains(&name.to_ascii_lowercase().as_str()) => {
+            refuse("comes with a credential's header that frames the message")
+        }
+        Auth::Header(_) | Auth::Bearer | Auth::None => Ok(()),
+    }
+}
+
 fn parse(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|e| format!("is not a URL ({e}); write it as `https://host/v1`"))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -127,6 +146,9 @@ fn parse(text: &str) -> Result<Url, String> {
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("has a query or a fragment, which a base URL cannot have".into());
+    }
+    if text.chars().any(char::is_control) {
+        return Err("has control characters".into());
     }
     if url.path().contains("//") {
         return Err("has `//` in its path".into());

@@ -68,9 +68,8 @@ pub enum RequestError {
     Body(String),
 }
 
-/// Headers that carry a credential, frame the message or steer the connection.
-const HOST_HEADERS: &[&str] = &[
-    "authorization",
+/// Headers that frame the message or steer the connection.
+const FRAMING_HEADERS: &[&str] = &[
     "connection",
     "content-encoding",
     "content-length",
@@ -83,9 +82,10 @@ const HOST_HEADERS: &[&str] = &[
     "trailer",
     "transfer-encoding",
     "upgrade",
-    "x-api-key",
-    "api-key",
 ];
+
+/// Headers that carry a credential, with this provider or with another.
+const CREDENTIAL_HEADERS: &[&str] = &["authorization", "x-api-key", "api-key"];
 
 impl Request {
     /// Joins a plugin's request to an endpoint.
@@ -184,7 +184,8 @@ fn headers(
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
             return refuse("has a name that is none");
         }
-        if HOST_HEADERS.contains(&name.as_str()) || name.starts_with("proxy-") || endpoint.is_credential_header(&name) {
+        let host = [FRAMING_HEADERS, CREDENTIAL_HEADERS].concat();
+        if host.contains(&name.as_str()) || name.starts_with("proxy-") || endpoint.is_credential_header(&name) {
             return refuse("is the host's to set");
         }
         if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {

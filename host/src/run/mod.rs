@@ -8,10 +8,11 @@ mod ledger;
 mod track;
 
 pub use ledger::{Ledger, LedgerError};
+pub use track::Window;
 
 use crate::answers::Answers;
 use crate::event::Event;
-use crate::plan::Plan;
+use crate::plan::{Block, Plan};
 use crate::progress::Progress;
 use crate::stop::{Stop, StopReason};
 use crate::summary::Summary;
@@ -35,19 +36,30 @@ pub struct Ended {
     pub stopped: Option<StopReason>,
 }
 
+/// What the runs of a process share.
+#[derive(Clone)]
+pub struct Process {
+    /// Where answers come from.
+    pub answers: Arc<Answers>,
+    /// How many trials are under way.
+    pub window: Arc<Window>,
+    /// Ends them all.
+    pub stop: Stop,
+}
+
 /// Makes all trials of a plan that can be made.
 ///
 /// # Errors
 /// Where the results cannot be written.
 pub async fn run(
     plan: &Arc<Plan>,
-    answers: &Arc<Answers>,
-    stop: &Stop,
+    process: &Process,
     mut ledger: Ledger,
     progress: &mut Progress,
 ) -> Result<Ended, LedgerError> {
+    let stop = &process.stop;
     let (events, mut inbox) = mpsc::channel(QUEUE);
-    let mut tracks = start(plan, answers, stop, &events);
+    let mut tracks = start(plan, process, &events);
     let started = Event::Started {
         experiment: plan.name.clone(),
         plan: plan.digest.clone(),
@@ -88,17 +100,21 @@ pub async fn run(
 /// One task for each model and set of rows.
 fn start(
     plan: &Arc<Plan>,
-    answers: &Arc<Answers>,
-    stop: &Stop,
+    process: &Process,
     events: &mpsc::Sender<Event>,
 ) -> JoinSet<Result<(), StopReason>> {
+    let Process { answers, window, stop } = process;
+    let of_block = |block: &'_ Block| {
+        let (first, stride) = (block.first, block.stride);
+        block.tracks().into_iter().map(move |members| track::Track { first, stride, members }).collect::<Vec<_>>()
+    };
+    let all: Vec<_> = plan.blocks.iter().flat_map(|block| of_block(block).into_iter().map(move |track| (block, track))).collect();
+    all.iter().for_each(|_| window.enter());
     let mut tracks = JoinSet::new();
-    for block in &plan.blocks {
-        for members in block.tracks() {
-            let track = track::Track { first: block.first, stride: block.stride, members };
-            let rows = track::rows(&block.dataset);
-            tracks.spawn(track::feed(track, rows, Arc::clone(answers), stop.clone(), events.clone()));
-        }
+    for (block, track) in all {
+        let rows = track::rows(&block.dataset);
+        let (answers, window) = (Arc::clone(answers), Arc::clone(window));
+        tracks.spawn(track::feed(track, rows, answers, window, stop.clone(), events.clone()));
     }
     tracks
 }

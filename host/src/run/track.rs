@@ -8,11 +8,40 @@ use crate::plan::{Config, guest_sample};
 use crate::stop::{Stop, StopReason};
 use crate::trial::{self, Outcome, Trial};
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
-/// Trials that build a prompt, judge or wait for the disk while others fill the lane.
+/// Trials that build a prompt, judge or wait for the disk while others have a call in flight.
 const BESIDE_CALLS: usize = 32;
+
+/// How many trials of the whole process may be under way. Each track that still has trials to make gets an equal part, so
+/// a slow model does not fill the window.
+pub struct Window {
+    trials: usize,
+    tracks: AtomicUsize,
+}
+
+impl Window {
+    /// A window for so many calls in flight.
+    #[must_use]
+    pub fn new(concurrency: usize) -> Window {
+        Window { trials: concurrency + BESIDE_CALLS, tracks: AtomicUsize::new(0) }
+    }
+
+    /// Another track begins. To be called for all tracks before the first one makes a trial.
+    pub(super) fn enter(&self) {
+        self.tracks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn leave(&self) {
+        self.tracks.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn part(&self) -> usize {
+        (self.trials / self.tracks.load(Ordering::Relaxed).max(1)).max(1)
+    }
+}
 
 /// Rows that are read ahead.
 const ROWS_AHEAD: usize = 32;
@@ -49,12 +78,12 @@ pub(super) async fn feed(
     track: Track,
     mut rows: mpsc::Receiver<Result<Sample, DatasetError>>,
     answers: Arc<Answers>,
+    window: Arc<Window>,
     stop: Stop,
     events: mpsc::Sender<Event>,
 ) -> Result<(), StopReason> {
     let Some((config, _)) = track.members.first() else { return Ok(()) };
     let lane = Arc::clone(&config.lane);
-    let window = Arc::new(Semaphore::new(lane.settings().concurrency + BESIDE_CALLS));
     let mut under_way = JoinSet::new();
     let mut ended = Ok(());
     let mut number = 0;
@@ -76,6 +105,7 @@ pub(super) async fn feed(
     if let Err(reason @ StopReason::Experiment(_)) = &ended {
         stop.request(reason.clone());
     }
+    window.leave();
     let mut result = ended;
     while let Some(joined) = under_way.join_next().await {
         result = result.and(undecided(joined, &stop));
@@ -90,22 +120,22 @@ async fn admit(
     track: &Track,
     number: u64,
     sample: &Arc<crate::plugin::types::Sample>,
-    window: &Arc<Semaphore>,
+    window: &Window,
     (lane_stop, stop): (&Stop, &Stop),
     under_way: &mut JoinSet<Joined>,
     (answers, events): (&Arc<Answers>, &mpsc::Sender<Event>),
 ) -> Result<(), StopReason> {
     for (config, offset) in &track.members {
         for epoch in 1..=config.epochs {
-            let room = stop.or(lane_stop.or(Arc::clone(window).acquire_owned())).await??;
-            let room = room.map_err(|_| StopReason::Internal("the window is closed".into()))?;
-            while let Some(joined) = under_way.try_join_next() {
-                undecided(joined, stop)?;
+            while under_way.len() >= window.part() {
+                if let Some(joined) = stop.or(lane_stop.or(under_way.join_next())).await?? {
+                    undecided(joined, stop)?;
+                }
             }
             let ordinal = track.first + number * track.stride + offset + u64::from(epoch - 1);
             let trial = Trial { config: Arc::clone(config), sample: Arc::clone(sample), epoch };
             let asker = Asker { config: config.index, events: events.clone() };
-            under_way.spawn(make(trial, ordinal, Arc::clone(answers), asker, room));
+            under_way.spawn(make(trial, ordinal, Arc::clone(answers), asker));
         }
     }
     Ok(())
@@ -116,7 +146,6 @@ async fn make(
     ordinal: u64,
     answers: Arc<Answers>,
     asker: Asker,
-    room: OwnedSemaphorePermit,
 ) -> Result<(), StopReason> {
     let Outcome { record, origins } = trial::run(&trial, &answers, &asker).await?;
     let summary = TrialSummary {
@@ -127,7 +156,6 @@ async fn make(
     };
     let ended = Event::TrialEnded { config: asker.config, origins, trial: summary, record: Box::new(record) };
     asker.emit(ended).await;
-    drop(room);
     Ok(())
 }
 

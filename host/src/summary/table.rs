@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 pub fn render(summary: &Summary) -> String {
     let swept = summary.configs.iter().any(|config| !config.config.is_empty());
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY);
+    table.load_style(UTF8_HORIZONTAL_ONLY);
     let mut header = vec!["scorer", "n", "mean", "stderr", "95 %", "failed", "hits", "calls", "tokens in", "tokens out"];
     if swept {
         header.insert(0, "config");

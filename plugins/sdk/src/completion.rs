@@ -47,6 +47,10 @@ impl Exchange {
     }
 }
 
+#[expect(
+    clippy::derivable_impls,
+    reason = "the type is generated, and its variants have no default"
+)]
 impl Default for Usage {
     fn default() -> Usage {
         Usage {

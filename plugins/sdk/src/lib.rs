@@ -6,7 +6,7 @@
 //! | `prompt`   | [`PromptBuilder`] | [`export_prompt_builder!`] | turns a sample into what the model is asked |
 //! | `provider` | [`Provider`]      | [`export_provider!`]       | speaks a model API as data                  |
 //!
-//! A plugin turns on exactly one feature. Its functions are pure, so `cargo test` runs them natively, with no host and no
+//! A plugin turns on exactly one of these features, and `template` where its parameters hold templates. Its functions are pure, so `cargo test` runs them natively, with no host and no
 //! WebAssembly. The types are those of the contract in `wit/`, as plain structs, with conveniences added.
 #![cfg_attr(
     feature = "scorer",
@@ -45,6 +45,9 @@ mod completion;
 mod refusal;
 
 pub mod log;
+
+#[cfg(feature = "template")]
+pub mod template;
 
 #[cfg(feature = "prompt")]
 mod prompt_builder;

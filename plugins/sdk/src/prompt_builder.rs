@@ -61,7 +61,7 @@ macro_rules! export_prompt_builder {
                 }
             }
 
-            $crate::export_prompt_builder_bindings!(Component with_types_in $crate::glue::prompt_bindings);
+            $crate::glue::prompt_bindings::export_prompt_builder_bindings!(Component with_types_in $crate::glue::prompt_bindings);
         };
     };
 }

@@ -127,7 +127,7 @@ macro_rules! export_provider {
                 }
             }
 
-            $crate::export_provider_bindings!(Component with_types_in $crate::glue::provider_bindings);
+            $crate::glue::provider_bindings::export_provider_bindings!(Component with_types_in $crate::glue::provider_bindings);
         };
     };
 }

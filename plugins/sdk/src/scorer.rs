@@ -130,7 +130,7 @@ macro_rules! export_scorer {
                 }
             }
 
-    $crate::export_scorer_bindings!(Component with_types_in $crate::glue::scorer_bindings);
+    $crate::glue::scorer_bindings::export_scorer_bindings!(Component with_types_in $crate::glue::scorer_bindings);
         };
     };
 }

@@ -49,7 +49,7 @@ pub fn request(attack: &str, model: &str, prompt: &Prompt) -> Result<HttpRequest
     }
     match attack {
         "bad-json-body" => request.body = Some("{\"model\": ".to_owned()),
-        "huge-body" => request.body = Some(format!("\"{}\"", "x".repeat(100_000_000))),
+        "huge-body" => request.body = Some(format!("\"{}\"", "x".repeat(50_000_000))),
         // Every run would ask, and pay for, something else if the randomness were real.
         "random-body" => {
             let random = RandomState::new().hash_one(0_u8);

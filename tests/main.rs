@@ -1,0 +1,24 @@
+//! The integration tests: the real program, as a user starts it, against its own simulator, with real plugins.
+
+mod support;
+
+/// The whole main job on real data, cold, warm, killed and large.
+mod gsm8k;
+
+/// What a run does with settings, files and results.
+mod run;
+
+/// Plugins by other people, in three languages.
+mod guests;
+
+/// Plugins that mean harm.
+mod hostile;
+
+/// What a person reads who did something wrong.
+mod errors;
+
+/// Prebuilt components are what their sources say.
+mod prebuilt;
+
+/// Rules of the architecture.
+mod tidy;

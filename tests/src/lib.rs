@@ -1,1 +1,0 @@
-//! Helpers that the integration tests share.
