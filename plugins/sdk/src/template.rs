@@ -167,7 +167,7 @@ mod tests {
             "Y b",
         );
         check("{{ row | list | join(',') }}", "a b,html,none,yes,deep");
-        check("{{ yes }} {{ none }}", "true none");
+        check("{{ yes }} {{ none }}", "True None");
         check("line\n", "line");
         check("{{ nope | default('d') }}", "d");
     }
