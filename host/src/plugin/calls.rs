@@ -226,6 +226,9 @@ fn check_prompt(prompt: &Prompt) -> Result<(), String> {
 }
 
 fn check_scores(scores: &[scorer::Score]) -> Result<(), String> {
+    if scores.is_empty() {
+        return Err("it gives no score".into());
+    }
     for (index, score) in scores.iter().enumerate() {
         if scores[..index].iter().any(|earlier| earlier.name == score.name) {
             return Err(format!("it gives two scores the name `{}`", score.name));
