@@ -19,6 +19,9 @@
 /// Text from elsewhere, safe to show.
 pub mod text;
 
+/// JSON that means the same to everybody who reads it.
+pub mod json;
+
 /// Credentials: read in one place, shown in none.
 pub mod secret;
 

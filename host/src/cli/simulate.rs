@@ -36,6 +36,9 @@ pub(super) struct Arguments {
     /// Share of calls that fail, 0 to 1
     #[arg(long, value_name = "RATE", default_value_t = 0.0)]
     fail: f64,
+    /// The only credential that is taken [default: any, and none]
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
     /// What faults and delays follow from
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -53,6 +56,7 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
         tokens_per_minute: arguments.tpm,
         fail_rate: arguments.fail,
         seed: arguments.seed,
+        key: arguments.key,
     };
     let simulator = bind(arguments.listen, options)
         .await

@@ -11,20 +11,9 @@ macro_rules! embed {
     };
 }
 
-const BUILTIN: &[(&str, &[u8])] = &[];
-#[cfg(any())]
-const X: &[(&str, &[u8])] = embed![
+const BUILTIN: &[(&str, &[u8])] = embed![
     "template",
     "multiple-choice",
-    "exact",
-    "includes",
-    "match",
-    "pattern",
-    "numeric",
-    "choice",
-    "f1",
-    "json",
-    "model-graded",
     "openai",
     "anthropic",
 ];

@@ -6,12 +6,9 @@
 /// Where requests of a config go.
 mod endpoint;
 
-/// JSON that means the same to everybody who reads it.
-mod strict_json;
-
 pub use endpoint::{Endpoint, EndpointError, Wishes};
-pub use strict_json::check as check_json;
 
+use crate::json;
 use crate::plugin::bindings::provider::{HttpRequest, Method};
 use bytes::Bytes;
 use xhost_store::Digest;
@@ -95,7 +92,7 @@ impl Request {
     pub fn new(plugin: HttpRequest, endpoint: &Endpoint, draw: Draw, salt: &str) -> Result<Request, RequestError> {
         let body = plugin.body.unwrap_or_default();
         if !body.is_empty() {
-            check_json(&body).map_err(RequestError::Body)?;
+            json::check(&body).map_err(RequestError::Body)?;
         }
         Ok(Request {
             endpoint: endpoint.name().to_owned(),

@@ -58,10 +58,23 @@ mod scorer;
 #[cfg(feature = "provider")]
 mod provider;
 
+#[cfg(feature = "provider")]
+mod body;
+
+#[cfg(feature = "provider")]
+mod fault;
+
+#[cfg(feature = "provider")]
+mod media;
+
 pub use bindings::types::{
     Completion, Exchange, Media, Message, Part, Prompt, Refusal, Role, Sample, Sampling,
     StopReason, Tool, ToolCall, ToolResult, Usage,
 };
+#[cfg(feature = "provider")]
+pub use body::Body;
+#[cfg(feature = "provider")]
+pub use fault::{lasting, retry_after_ms};
 pub use params::NoParams;
 #[cfg(feature = "prompt")]
 pub use prompt_builder::{PromptBuilder, Step};

@@ -4,7 +4,7 @@ pub use crate::bindings::provider::exports::xhost::plugin::provider::{
     Allowance, Auth, Dimension, Fault, FaultKind, Header, HttpRequest, HttpResponse, Method,
     Profile,
 };
-use crate::{Completion, Prompt, Refusal};
+use crate::{Body, Completion, Prompt, Refusal};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -60,7 +60,7 @@ pub fn header_value<'a>(headers: &'a [Header], name: &str) -> Option<&'a str> {
 
 impl HttpRequest {
     /// A POST of this JSON.
-    pub fn post(path: impl Into<String>, body: &Value) -> HttpRequest {
+    pub fn post(path: impl Into<String>, body: &Body) -> HttpRequest {
         HttpRequest {
             method: Method::Post,
             path: path.into(),
@@ -68,22 +68,6 @@ impl HttpRequest {
             headers: Vec::new(),
             body: Some(body.to_string()),
         }
-    }
-}
-
-impl Fault {
-    /// A failure without a time to wait.
-    pub fn new(kind: FaultKind, message: impl Into<String>) -> Fault {
-        Fault {
-            kind,
-            message: message.into(),
-            retry_after_ms: None,
-        }
-    }
-
-    /// The provider broke its own protocol.
-    pub fn malformed(message: impl Into<String>) -> Fault {
-        Fault::new(FaultKind::Malformed, message)
     }
 }
 

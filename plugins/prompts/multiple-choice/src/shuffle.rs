@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn an_arrangement_is_the_same_for_ever() {
         let check = |seed, id, expect: &[usize]| {
-            assert_eq!(Order::new(seed, id, expect.len()).shown(), expect)
+            assert_eq!(Order::new(seed, id, expect.len()).shown(), expect);
         };
         check(0, "1", &[0, 2, 3, 1]);
         check(0, "2", &[2, 0, 3, 1]);

@@ -1,0 +1,293 @@
+//! A model API on this machine: OpenAI's chat completions and Anthropic's messages as `PROVIDERS.md` in the shared notes
+//! and the providers' references describe them, with usage, rate limits and their headers, faults and delays. For `xhost
+//! simulate`, for rehearsals, and for tests. Listens on loopback only; whatever it is sent, it answers.
+
+/// What the answers are.
+mod replies;
+
+/// OpenAI's words.
+mod openai;
+
+/// Anthropic's words.
+mod anthropic;
+
+/// Token buckets.
+mod limits;
+
+/// Which calls fail, and how long they take.
+mod faults;
+
+/// Counters.
+mod stats;
+
+pub use faults::Latency;
+pub use replies::{Replies, ReplyError};
+pub use stats::Stats;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use faults::{Fault, Faults};
+use limits::Limits;
+use serde_json::Value;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::net::TcpListener;
+
+/// The largest body, as at Anthropic.
+const BODY_LIMIT: usize = 32 << 20;
+
+/// How it answers.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Recorded replies; without any, each answer is made up from its request.
+    pub replies: Option<Replies>,
+    /// How long a call takes.
+    pub latency: Latency,
+    /// Requests a minute, for each key and model.
+    pub requests_per_minute: Option<u32>,
+    /// Tokens a minute, for each key and model.
+    pub tokens_per_minute: Option<u32>,
+    /// The share of calls that fail, 0 to 1.
+    pub fail_rate: f64,
+    /// What faults and delays follow from.
+    pub seed: u64,
+    /// The only credential that is taken; `None` takes any, and none.
+    pub key: Option<String>,
+}
+
+/// A simulator that has its address and does not answer yet.
+pub struct Simulator {
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    replies: Option<Replies>,
+    latency: Latency,
+    limits: Limits,
+    faults: Faults,
+    key: Option<String>,
+    stats: stats::Counters,
+}
+
+/// Which API a call speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    OpenAi,
+    Anthropic,
+}
+
+/// An error as one of the APIs would tell it.
+struct Refusal {
+    status: u16,
+    /// OpenAI's `type`, Anthropic's `error.type`.
+    kind: &'static str,
+    /// OpenAI's `code`.
+    code: Option<&'static str>,
+    message: String,
+    retry_after: Option<u64>,
+}
+
+impl Refusal {
+    fn invalid(message: impl Into<String>) -> Refusal {
+        Refusal { status: 400, kind: "invalid_request_error", code: None, message: message.into(), retry_after: None }
+    }
+}
+
+/// What a request asks, read by its dialect.
+struct Asked {
+    model: String,
+    last_user_text: String,
+    most_tokens: Option<u64>,
+    choices: u64,
+}
+
+/// Takes an address on this machine.
+///
+/// # Errors
+/// Where it is not on this machine, or taken.
+pub async fn bind(address: SocketAddr, options: Options) -> io::Result<Simulator> {
+    if !address.ip().is_loopback() {
+        let message = "the simulator listens on this machine only: use 127.0.0.1 or [::1]";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    let Options { replies, latency, requests_per_minute, tokens_per_minute, fail_rate, seed, key } = options;
+    let limits = Limits::new(requests_per_minute, tokens_per_minute);
+    let (faults, stats) = (Faults::new(fail_rate, seed), stats::Counters::default());
+    let shared = Shared { replies, latency, limits, faults, key, stats };
+    Ok(Simulator { listener, address, shared: Arc::new(shared) })
+}
+
+impl Simulator {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `shutdown`.
+    ///
+    /// # Errors
+    /// Where the operating system takes the socket away.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let router = Router::new()
+            .fallback(answer)
+            .layer(DefaultBodyLimit::max(BODY_LIMIT))
+            .with_state(self.shared);
+        axum::serve(self.listener, router).with_graceful_shutdown(shutdown).await
+    }
+}
+
+/// Every request comes here: base URLs have paths of their own, so a call is known by how its path ends.
+async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let path = uri.path();
+    match (method, path) {
+        (Method::GET, "/stats") => json(200, &shared.stats.snapshot()),
+        (Method::GET, path) if path.ends_with("/models") => json(200, &openai::models(shared.replies.as_ref())),
+        (Method::POST, path) if path.ends_with("/chat/completions") => call(&shared, Dialect::OpenAi, path, &headers, &body).await,
+        (Method::POST, path) if path.ends_with("/messages") => call(&shared, Dialect::Anthropic, path, &headers, &body).await,
+        (_, path) => {
+            let message = format!("the simulator has nothing at {path}; it answers POST …/chat/completions and …/messages");
+            let refusal =
+                Refusal { status: 404, kind: "not_found_error", code: None, message, retry_after: None };
+            refuse(Dialect::OpenAi, &refusal)
+        }
+    }
+}
+
+async fn call(shared: &Shared, dialect: Dialect, path: &str, headers: &HeaderMap, body: &Bytes) -> Response {
+    let _in_flight = shared.stats.arrive();
+    let result = checked_call(shared, dialect, path, headers, body).await;
+    match result {
+        Ok(response) => response,
+        Err(refusal) => {
+            shared.stats.refused(refusal.status);
+            refuse(dialect, &refusal)
+        }
+    }
+}
+
+async fn checked_call(
+    shared: &Shared,
+    dialect: Dialect,
+    path: &str,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Response, Refusal> {
+    let key = credential(headers);
+    if shared.key.as_deref().is_some_and(|wanted| key != Some(wanted)) {
+        let message = format!("Incorrect API key provided: {}.", key.unwrap_or("none"));
+        let kind = if dialect == Dialect::OpenAi { "invalid_request_error" } else { "authentication_error" };
+        return Err(Refusal { status: 401, kind, code: Some("invalid_api_key"), message, retry_after: None });
+    }
+    let parsed: Value =
+        serde_json::from_slice(body).map_err(|e| Refusal::invalid(format!("We could not parse the JSON body: {e}")))?;
+    let asked = match dialect {
+        Dialect::OpenAi => openai::read(&parsed)?,
+        Dialect::Anthropic => anthropic::read(&parsed, headers)?,
+    };
+    let digest = stats::body_digest(path, body);
+    let attempt = shared.stats.attempt(digest);
+    let input_tokens = (body.len() as u64).div_ceil(4);
+    let standing = shared.limits.take(key.unwrap_or(""), &asked.model, input_tokens, Instant::now())?;
+    if let Some(fault) = shared.faults.decide(digest, attempt) {
+        return Err(fault.refusal(dialect));
+    }
+    let reply = match &shared.replies {
+        Some(replies) => replies.find(&asked.model, &asked.last_user_text).map(str::to_owned).ok_or_else(|| no_reply(&asked))?,
+        None => made_up(digest),
+    };
+    tokio::time::sleep(shared.latency.of(digest, attempt)).await;
+    let number = shared.stats.answered(digest);
+    let value = match dialect {
+        Dialect::OpenAi => openai::completion(&asked, &reply, input_tokens, number),
+        Dialect::Anthropic => anthropic::message(&asked, &reply, input_tokens, number),
+    };
+    let mut response = json(200, &value);
+    for (name, value) in standing.headers(dialect, number) {
+        if let Ok(value) = value.parse() {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    Ok(response)
+}
+
+/// The key, from wherever one of the providers takes it.
+fn credential(headers: &HeaderMap) -> Option<&str> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    text("x-api-key").or_else(|| text("api-key")).or(bearer)
+}
+
+/// A mistake in the recording must be seen, so there is no answer by default.
+fn no_reply(asked: &Asked) -> Refusal {
+    let start: String = asked.last_user_text.chars().take(80).collect();
+    let message = format!("no recorded reply for the model `{}` and the message that begins `{start}`", asked.model);
+    Refusal { status: 404, kind: "not_found_error", code: Some("no_recorded_reply"), message, retry_after: None }
+}
+
+/// A sentence with a number in it, the same for the same request.
+fn made_up(digest: u128) -> String {
+    const WORDS: [&str; 8] = ["probably", "surely", "roughly", "exactly", "about", "nearly", "at least", "at most"];
+    format!("The answer is {} {}.", WORDS[(digest % 8) as usize], (digest >> 8) % 1_000)
+}
+
+/// About four characters are a token; an answer has at least one.
+fn tokens(text: &str) -> u64 {
+    (text.len() as u64).div_ceil(4).max(1)
+}
+
+/// The reply within its limit, and whether that cut it.
+fn cut(reply: &str, most_tokens: Option<u64>) -> (&str, bool) {
+    let most = most_tokens.map_or(usize::MAX, |tokens| (tokens as usize).saturating_mul(4));
+    if reply.len() <= most {
+        return (reply, false);
+    }
+    let end = (0..=most).rev().find(|end| reply.is_char_boundary(*end)).unwrap_or(0);
+    (&reply[..end], true)
+}
+
+fn refuse(dialect: Dialect, refusal: &Refusal) -> Response {
+    let value = match dialect {
+        Dialect::OpenAi => openai::error(refusal),
+        Dialect::Anthropic => anthropic::error(refusal),
+    };
+    let mut response = json(refusal.status, &value);
+    if let Some(seconds) = refusal.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+fn json(status: u16, value: &impl serde::Serialize) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+impl Fault {
+    fn refusal(self, dialect: Dialect) -> Refusal {
+        let (status, kind, code, message, retry_after) = match (self, dialect) {
+            (Fault::TooFast, Dialect::OpenAi) => (429, "requests", Some("rate_limit_exceeded"), "Rate limit reached", Some(1)),
+            (Fault::TooFast, Dialect::Anthropic) => (429, "rate_limit_error", None, "This request would exceed your rate limit", Some(1)),
+            (Fault::Broken, Dialect::OpenAi) => (500, "server_error", None, "The server had an error", None),
+            (Fault::Broken, Dialect::Anthropic) => (500, "api_error", None, "Internal server error", None),
+            (Fault::Overloaded, Dialect::OpenAi) => {
+                (503, "service_unavailable_error", Some("server_is_overloaded"), "The server is overloaded", None)
+            }
+            (Fault::Overloaded, Dialect::Anthropic) => (529, "overloaded_error", None, "Overloaded", None),
+        };
+        Refusal { status, kind, code, message: message.into(), retry_after }
+    }
+}
+
+#[cfg(test)]
+mod tests;
