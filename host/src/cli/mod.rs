@@ -86,6 +86,8 @@ enum Command {
     Simulate(simulate::Arguments),
     #[command(subcommand)]
     Plugin(plugin::Command),
+    #[command(hide = true, name = crate::plugin::COMPILE)]
+    CompilePlugin,
 }
 
 /// Runs the command line.
@@ -102,6 +104,7 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => Box::pin(run::main(arguments)).await,
             Command::Simulate(arguments) => simulate::main(arguments).await,
             Command::Plugin(command) => plugin::main(command).await,
+            Command::CompilePlugin => plugin::compile(),
         }
     });
     // A blocking read of a dataset may still wait for a slow disk; nothing depends on it any more.

@@ -1,6 +1,7 @@
 //! Where things are by default: the store in the platform's data folder, compiled plugins in its cache folder, results
 //! under `runs/` in the current folder.
 
+use crate::plugin::Compiled;
 use crate::results::RunFile;
 use etcetera::{BaseStrategy, choose_base_strategy};
 use std::path::{Path, PathBuf};
@@ -14,8 +15,9 @@ pub(super) fn store() -> PathBuf {
 }
 
 /// Compiled plugins; `None` where there is no home to keep them in.
-pub(super) fn compiled() -> Option<PathBuf> {
-    choose_base_strategy().ok().map(|places| places.cache_dir().join("xhost").join("aot"))
+pub(super) fn compiled() -> Option<Compiled> {
+    let folder = choose_base_strategy().ok()?.cache_dir().join("xhost").join("aot");
+    Some(Compiled { folder, compiler: std::env::current_exe().ok() })
 }
 
 /// The folder for the results of this experiment: its name under `runs/`; where another run has that, the name and the

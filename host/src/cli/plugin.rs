@@ -1,8 +1,10 @@
 //! `xhost plugin`: what plugins are there, and what a file is.
 
 use super::{Exit, Failure, places};
-use crate::plugin::{Engine, Plugin, builtin};
+use crate::plugin::inspect::SIZE_LIMIT;
+use crate::plugin::{Compiled, Engine, Plugin, builtin};
 use serde_json::json;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Look at plugins.
@@ -54,6 +56,17 @@ pub(super) async fn main(command: Command) -> Result<Exit, Failure> {
             println!("{:#}", shown["params"]);
         }
     }
+    Ok(Exit::Done)
+}
+
+/// Compiles the component on stdin into the cache. Started by this very program, so that the compiler's memory is not
+/// the run's.
+pub(super) fn compile() -> Result<Exit, Failure> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().take(SIZE_LIMIT).read_to_end(&mut bytes).map_err(Failure::wrong)?;
+    let compiled = places::compiled().map(|compiled| Compiled { compiler: None, ..compiled });
+    let engine = Engine::new(compiled).map_err(|e| Failure::new(Exit::Internal, e))?;
+    Plugin::from_bytes(&engine, "stdin", &bytes).map_err(Failure::wrong)?;
     Ok(Exit::Done)
 }
 

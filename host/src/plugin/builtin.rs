@@ -14,6 +14,7 @@ macro_rules! embed {
 const BUILTIN: &[(&str, &[u8])] = embed![
     "template",
     "multiple-choice",
+    "numeric",
     "openai",
     "anthropic",
 ];

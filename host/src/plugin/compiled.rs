@@ -8,22 +8,39 @@ use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use wasmtime::component::Component;
+
+/// The hidden command that compiles what it reads.
+pub const COMPILE: &str = "compile-plugin";
 
 /// The component, from earlier or compiled now. Trouble with the folder costs time, never correctness.
 pub(super) fn component(engine: &Engine, digest: &PluginDigest, bytes: &[u8]) -> wasmtime::Result<Component> {
-    let Some(folder) = engine.compiled_folder().filter(|folder| private_folder(folder)) else {
+    let Some(compiled) = engine.compiled().filter(|compiled| private_folder(&compiled.folder)) else {
         return Component::new(engine.wasmtime(), bytes);
     };
-    let file = folder.join(format!("{digest}-{}.cwasm", settings_digest(engine.wasmtime())));
+    let file = compiled.folder.join(format!("{digest}-{}.cwasm", settings_digest(engine.wasmtime())));
     if let Some(component) = load(engine.wasmtime(), &file) {
         return Ok(component);
     }
-    let compiled = engine.wasmtime().precompile_component(bytes)?;
-    match save(&file, &compiled) {
-        Ok(()) => load(engine.wasmtime(), &file).map_or_else(|| Component::new(engine.wasmtime(), bytes), Ok),
-        Err(_) => Component::new(engine.wasmtime(), bytes),
+    let elsewhere = compiled.compiler.as_ref().is_some_and(|program| compile_elsewhere(program, bytes));
+    if !elsewhere {
+        save(&file, &engine.wasmtime().precompile_component(bytes)?).ok();
     }
+    load(engine.wasmtime(), &file).map_or_else(|| Component::new(engine.wasmtime(), bytes), Ok)
+}
+
+/// Has this program, started anew, compile into the same folder. What it cannot do is done here, with the true error.
+fn compile_elsewhere(program: &Path, bytes: &[u8]) -> bool {
+    let child = Command::new(program)
+        .arg(COMPILE)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut child) = child else { return false };
+    let written = child.stdin.take().is_some_and(|mut stdin| stdin.write_all(bytes).is_ok());
+    child.wait().is_ok_and(|status| status.success()) && written
 }
 
 /// Makes the folder, or checks that it is ours alone.

@@ -25,7 +25,17 @@ struct Shared {
     engine: wasmtime::Engine,
     linker: Linker<Sandbox>,
     workers: rayon::ThreadPool,
-    compiled: Option<PathBuf>,
+    compiled: Option<Compiled>,
+}
+
+/// Where compiled code is kept, and who compiles.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The folder.
+    pub folder: PathBuf,
+    /// A program that compiles what it reads into the folder: this one, started anew. Compiling takes more memory than
+    /// running, and so it goes back when the program ends. `None` compiles in this process.
+    pub compiler: Option<PathBuf>,
 }
 
 /// The engine could not be made.
@@ -45,12 +55,11 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// An engine with as many workers as there are cores. `compiled` is the folder for code compiled earlier; without
-    /// one everything is compiled again.
+    /// An engine with as many workers as there are cores. Without `compiled`, everything is compiled each time.
     ///
     /// # Errors
     /// Where wasmtime or the operating system refuses.
-    pub fn new(compiled: Option<PathBuf>) -> Result<Engine, EngineError> {
+    pub fn new(compiled: Option<Compiled>) -> Result<Engine, EngineError> {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let engine = pooled(threads).or_else(|_| on_demand()).map_err(|e| EngineError::Engine(format!("{e:#}")))?;
         let linker = sandbox::linker(&engine).map_err(|e| EngineError::Engine(format!("{e:#}")))?;
@@ -71,7 +80,7 @@ impl Engine {
         &self.shared.linker
     }
 
-    pub(super) fn compiled_folder(&self) -> Option<&PathBuf> {
+    pub(super) fn compiled(&self) -> Option<&Compiled> {
         self.shared.compiled.as_ref()
     }
 

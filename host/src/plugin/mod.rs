@@ -32,7 +32,8 @@ pub mod builtin;
 
 pub use bindings::types;
 pub use calls::{CallSeed, Params, Provider};
-pub use engine::{Engine, EngineError};
+pub use compiled::COMPILE;
+pub use engine::{Compiled, Engine, EngineError};
 pub use failure::{Failure, FailureKind};
 pub use inspect::{Kind, LoadError};
 pub use load::{Plugin, PluginDigest};

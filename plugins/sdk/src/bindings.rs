@@ -3,7 +3,6 @@
 //!
 //! Lowering values to a component's memory takes `unsafe`, so `forbid(unsafe_code)` is out of reach. All of it is
 //! generated, by this file's macros and by the `export_…!` macros; what is written by hand is under `deny`.
-#![expect(missing_docs, reason = "generated")]
 
 mod shared {
     wit_bindgen::generate!({
@@ -19,6 +18,7 @@ mod shared {
 pub use shared::xhost::plugin::{log, types};
 
 #[cfg(feature = "prompt")]
+#[expect(missing_docs, reason = "generated")]
 pub mod prompt {
     wit_bindgen::generate!({
         path: "../../wit",
@@ -35,6 +35,7 @@ pub mod prompt {
 }
 
 #[cfg(feature = "scorer")]
+#[expect(missing_docs, reason = "generated")]
 pub mod scorer {
     wit_bindgen::generate!({
         path: "../../wit",
@@ -51,6 +52,7 @@ pub mod scorer {
 }
 
 #[cfg(feature = "provider")]
+#[expect(missing_docs, reason = "generated")]
 pub mod provider {
     wit_bindgen::generate!({
         path: "../../wit",

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// For a plugin without parameters. Whoever sets one is told that there is none.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
@@ -14,7 +15,25 @@ pub struct NoParams {}
 /// The JSON Schema of `P`, as text.
 #[must_use]
 pub fn schema<P: JsonSchema>() -> String {
-    schemars::schema_for!(P).as_value().to_string()
+    let mut schema = schemars::schema_for!(P).to_value();
+    unwrap_lines(&mut schema);
+    schema.to_string()
+}
+
+/// A comment's line breaks are where the source's lines end, which is of no concern to whoever reads the schema.
+fn unwrap_lines(schema: &mut Value) {
+    match schema {
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                match value {
+                    Value::String(text) if key == "description" => *text = text.replace('\n', " "),
+                    value => unwrap_lines(value),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(unwrap_lines),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Reads parameters.
@@ -75,7 +94,7 @@ mod tests {
                 .unwrap_err()
                 .contains("unknown field `x`")
         );
-        let schema: serde_json::Value = serde_json::from_str(&schema::<NoParams>()).unwrap();
+        let schema: Value = serde_json::from_str(&schema::<NoParams>()).unwrap();
         assert_eq!(schema["additionalProperties"], false);
     }
 }

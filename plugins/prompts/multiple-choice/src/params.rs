@@ -1,7 +1,7 @@
 //! What an experiment may set.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Templates are Jinja's. They may use `question` (the sample's input), `choices` (a line for each, such as `A) red`),
 /// `letters` (such as `A, B, C`), and whatever the plugin `template` offers.
@@ -33,7 +33,7 @@ pub struct Params {
 }
 
 /// Whether and how the choices are shuffled.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(
     untagged,
     expecting = "expected true, false or a seed, a whole number from 0 on"

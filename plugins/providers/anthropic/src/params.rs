@@ -1,7 +1,7 @@
 //! What an experiment may set.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The first version without sampling parameters and with bearer credentials. Versions are dates, and sort as text.
 const NO_SAMPLING_SINCE: &str = "2026-10-21";
@@ -24,7 +24,7 @@ pub struct Params {
 }
 
 /// How the credential travels.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Auth {
     /// `x-api-key: KEY`

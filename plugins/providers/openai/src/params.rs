@@ -1,7 +1,7 @@
 //! What an experiment may set: where servers that speak this API differ.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Servers that speak this API differ in a few words. The defaults are OpenAI's own.
@@ -30,7 +30,7 @@ pub struct Params {
 }
 
 /// How the credential travels.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Auth {
     /// `authorization: Bearer KEY`
@@ -43,7 +43,7 @@ pub enum Auth {
 }
 
 /// The key that carries the most tokens of an answer.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MaxTokensKey {
     /// OpenAI's, reasoning included.
@@ -64,7 +64,7 @@ impl MaxTokensKey {
 }
 
 /// What a system message's role is called.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SystemRole {
     /// What every server knows.
@@ -85,7 +85,7 @@ impl SystemRole {
 }
 
 /// Where reasoning is given back.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasoningField {
     /// DeepSeek's and older vLLM's.
