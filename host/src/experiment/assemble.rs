@@ -152,16 +152,13 @@ fn cells(mut tree: Node, sources: &Sources<'_>) -> Result<(Heading, Vec<Cell>), 
     }
     let sweep = tree.take("sweep");
     let mut raw = sweep::cells(&tree, sweep.as_ref(), sources)?;
-    // No sweep reaches the heading, so every cell carries the same one.
-    let heading = raw
-        .iter_mut()
-        .map(|cell| heading(&mut cell.tree))
-        .next_back();
-    let heading = heading
-        .unwrap_or_else(|| Ok(Heading::default()))
-        .map_err(report)?;
+    // No sweep reaches the heading, so every cell carries the same one; it is taken out of each.
+    let mut shared = Heading::default();
+    for cell in &mut raw {
+        shared = heading(&mut cell.tree).map_err(report)?;
+    }
     let cells = raw.into_iter().map(|cell| typed_cell(cell).map_err(report));
-    Ok((heading, cells.collect::<Result<_, _>>()?))
+    Ok((shared, cells.collect::<Result<_, _>>()?))
 }
 
 fn heading(tree: &mut Node) -> Result<Heading, Fault> {
