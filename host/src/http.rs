@@ -1,6 +1,8 @@
 //! HTTP, the edge of the world: the only file that opens sockets for providers. `Transport` is the seam at which tests
 //! answer instead. Never retries, never follows a redirect, never speaks to another origin than it was told.
 
+#![expect(clippy::disallowed_types, reason = "this is the file that opens sockets for providers")]
+
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use std::sync::OnceLock;

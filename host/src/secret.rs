@@ -1,6 +1,8 @@
 //! Credentials. The only file that reads the environment for one. A credential is added to a request after its digest,
 //! goes to the origin it was issued for and nowhere else, and is taken out of every text that is shown or stored.
 
+#![expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+
 use std::fmt;
 
 /// A credential. It cannot be printed.

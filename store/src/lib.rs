@@ -28,6 +28,9 @@ mod store;
 /// Where answers go when the disk refuses.
 mod spill;
 
+#[cfg(test)]
+mod tests;
+
 pub use answer::Answer;
 pub use digest::{Digest, DigestError, ResponseDigest};
 pub use open::{OpenError, Options};

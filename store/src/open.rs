@@ -16,7 +16,9 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { cache_bytes: 64 << 20 }
+        Options {
+            cache_bytes: 16 << 20,
+        }
     }
 }
 
@@ -64,13 +66,24 @@ impl Store {
     /// See [`OpenError`].
     pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
         if !path.exists() {
-            create(path, options).map_err(|cause| OpenError::Io { path: path.into(), cause })?;
+            create(path, options).map_err(|cause| OpenError::Io {
+                path: path.into(),
+                cause,
+            })?;
         }
         if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(OpenError::NotAStore { path: path.into(), what: "it is no regular file".into() });
+            return Err(OpenError::NotAStore {
+                path: path.into(),
+                what: "it is no regular file".into(),
+            });
         }
-        let database = builder(options).open(path).map_err(|error| explain(path, error))?;
-        let store = Store::over(database, path).map_err(|what| OpenError::NotAStore { path: path.into(), what })?;
+        let database = builder(options)
+            .open(path)
+            .map_err(|error| explain(path, error))?;
+        let store = Store::over(database, path).map_err(|what| OpenError::NotAStore {
+            path: path.into(),
+            what,
+        })?;
         check_format(&store, path)?;
         // Only for the message of the next process that wants it.
         let _ = fs::write(holder_file(path), std::process::id().to_string());
@@ -85,17 +98,31 @@ fn builder(options: Options) -> Builder {
 }
 
 fn create(path: &Path, options: Options) -> Result<(), String> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     make_folder(folder).map_err(|e| e.to_string())?;
-    let temporary = tempfile::Builder::new().prefix(".new-store-").tempfile_in(folder).map_err(|e| e.to_string())?;
-    let database = builder(options).create(temporary.path()).map_err(|e| e.to_string())?;
-    Store::over(database, path)?.initialise().map_err(|e| e.to_string())?;
+    let temporary = tempfile::Builder::new()
+        .prefix(".new-store-")
+        .tempfile_in(folder)
+        .map_err(|e| e.to_string())?;
+    let database = builder(options)
+        .create(temporary.path())
+        .map_err(|e| e.to_string())?;
+    Store::over(database, path)?
+        .initialise()
+        .map_err(|e| e.to_string())?;
     // Two processes may both have found no store: the first one's stays.
     match temporary.persist_noclobber(path) {
-        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => return Err(error.error.to_string()),
+        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(error.error.to_string());
+        }
         _ => {}
     }
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| e.to_string())
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|e| e.to_string())
 }
 
 /// Answers are the user's own: the folder is made for nobody else.
@@ -112,14 +139,31 @@ fn explain(path: &Path, error: DatabaseError) -> OpenError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => {
             let holder = fs::read_to_string(holder_file(&path)).ok();
-            let holder = holder.filter(|text| text.len() < 12 && text.bytes().all(|byte| byte.is_ascii_digit()));
-            OpenError::Busy { path, holder: holder.map(|id| format!(" (number {id})")).unwrap_or_default() }
+            let holder = holder
+                .filter(|text| text.len() < 12 && text.bytes().all(|byte| byte.is_ascii_digit()));
+            OpenError::Busy {
+                path,
+                holder: holder
+                    .map(|id| format!(" (number {id})"))
+                    .unwrap_or_default(),
+            }
         }
-        DatabaseError::Storage(StorageError::Io(cause)) if cause.kind() == io::ErrorKind::InvalidData => {
-            OpenError::NotAStore { path, what: cause.to_string() }
+        DatabaseError::Storage(StorageError::Io(cause))
+            if cause.kind() == io::ErrorKind::InvalidData =>
+        {
+            OpenError::NotAStore {
+                path,
+                what: cause.to_string(),
+            }
         }
-        DatabaseError::Storage(StorageError::Io(cause)) => OpenError::Io { path, cause: cause.to_string() },
-        other => OpenError::NotAStore { path, what: other.to_string() },
+        DatabaseError::Storage(StorageError::Io(cause)) => OpenError::Io {
+            path,
+            cause: cause.to_string(),
+        },
+        other => OpenError::NotAStore {
+            path,
+            what: other.to_string(),
+        },
     }
 }
 
@@ -130,13 +174,26 @@ fn holder_file(path: &Path) -> PathBuf {
 }
 
 fn check_format(store: &Store, path: &Path) -> Result<(), OpenError> {
-    let broken = |what: String| OpenError::NotAStore { path: path.into(), what };
-    let read = store.database().begin_read().map_err(|e| broken(e.to_string()))?;
-    let meta = read.open_table(META).map_err(|_| broken("it is a redb file of another program".into()))?;
+    let broken = |what: String| OpenError::NotAStore {
+        path: path.into(),
+        what,
+    };
+    let read = store
+        .database()
+        .begin_read()
+        .map_err(|e| broken(e.to_string()))?;
+    let meta = read
+        .open_table(META)
+        .map_err(|_| broken("it is a redb file of another program".into()))?;
     let format = meta.get("format").map_err(|e| broken(e.to_string()))?;
-    let format = format.and_then(|bytes| <[u8; 4]>::try_from(bytes.value()).ok()).map(u32::from_le_bytes);
+    let format = format
+        .and_then(|bytes| <[u8; 4]>::try_from(bytes.value()).ok())
+        .map(u32::from_le_bytes);
     match format {
-        Some(found) if found > FILE_FORMAT => Err(OpenError::Newer { path: path.into(), found }),
+        Some(found) if found > FILE_FORMAT => Err(OpenError::Newer {
+            path: path.into(),
+            found,
+        }),
         Some(_) => Ok(()),
         None => Err(broken("it does not say its format".into())),
     }

@@ -56,11 +56,21 @@ struct Meta<'a> {
 
 /// Turns an answer into a record.
 pub(crate) fn encode(key: &Digest, answer: &Answer) -> Vec<u8> {
-    let headers = answer.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let meta = Meta { api: &answer.api, model: &answer.model, headers };
+    let headers = answer
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let meta = Meta {
+        api: &answer.api,
+        model: &answer.model,
+        headers,
+    };
     // Strings and their lengths into memory: there is nothing that could fail.
     let meta = postcard::to_stdvec(&meta).unwrap_or_default();
-    let packed = zstd::bulk::compress(&answer.body, LEVEL).ok().filter(|packed| packed.len() < answer.body.len());
+    let packed = zstd::bulk::compress(&answer.body, LEVEL)
+        .ok()
+        .filter(|packed| packed.len() < answer.body.len());
     let (codec, body) = match &packed {
         Some(packed) => (1, packed.as_slice()),
         None => (0, answer.body.as_ref()),
@@ -88,12 +98,18 @@ pub(crate) fn decode(key: &Digest, record: &[u8]) -> Result<Answer, RecordError>
     if format > FORMAT {
         return Err(RecordError::Newer { found: format });
     }
-    let (header, rest) = record.split_at_checked(HEADER).ok_or(RecordError::Damaged("it is too short"))?;
+    let (header, rest) = record
+        .split_at_checked(HEADER)
+        .ok_or(RecordError::Damaged("it is too short"))?;
     let meta_length = number(header, 12) as usize;
-    let (meta, packed) = rest.split_at_checked(meta_length).ok_or(RecordError::Damaged("it is too short"))?;
+    let (meta, packed) = rest
+        .split_at_checked(meta_length)
+        .ok_or(RecordError::Damaged("it is too short"))?;
     let body_length = number(header, 8) as usize;
     if body_length > BODY_LIMIT {
-        return Err(RecordError::Damaged("it says that its answer is larger than any"));
+        return Err(RecordError::Damaged(
+            "it says that its answer is larger than any",
+        ));
     }
     let body = unpack(header[1], packed, body_length)?;
     if header[32..64] != *key.as_bytes() {
@@ -102,7 +118,8 @@ pub(crate) fn decode(key: &Digest, record: &[u8]) -> Result<Answer, RecordError>
     if header[64..96] != bind(&header[..64], meta, &body) {
         return Err(RecordError::Damaged("its digest does not fit"));
     }
-    let meta: Meta<'_> = postcard::from_bytes(meta).map_err(|_| RecordError::Damaged("its description is none"))?;
+    let meta: Meta<'_> =
+        postcard::from_bytes(meta).map_err(|_| RecordError::Damaged("its description is none"))?;
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     Ok(Answer {
         body: Bytes::from(body),
@@ -119,21 +136,33 @@ fn unpack(codec: u8, packed: &[u8], length: usize) -> Result<Vec<u8>, RecordErro
     let body = match codec {
         0 => packed.to_vec(),
         // Takes no more memory than the header says, whatever the frame says.
-        1 => zstd::bulk::decompress(packed, length).map_err(|_| RecordError::Damaged("its answer does not decompress"))?,
+        1 => zstd::bulk::decompress(packed, length)
+            .map_err(|_| RecordError::Damaged("its answer does not decompress"))?,
         _ => return Err(RecordError::Damaged("its codec is unknown")),
     };
-    if body.len() == length { Ok(body) } else { Err(RecordError::Damaged("its answer has another length")) }
+    if body.len() == length {
+        Ok(body)
+    } else {
+        Err(RecordError::Damaged("its answer has another length"))
+    }
 }
 
 /// The codec, the dictionary and thus the second and the fifth to eighth byte are left out: compressing anew keeps it.
 fn bind(header: &[u8], meta: &[u8], body: &[u8]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("xhost 2026-11 record v1");
-    hasher.update(&header[..1]).update(&header[2..4]).update(&header[8..64]);
+    hasher
+        .update(&header[..1])
+        .update(&header[2..4])
+        .update(&header[8..64]);
     hasher.update(meta).update(body);
     *hasher.finalize().as_bytes()
 }
 
 fn number(bytes: &[u8], from: usize) -> u32 {
-    u32::from_le_bytes([bytes[from], bytes[from + 1], bytes[from + 2], bytes[from + 3]])
+    u32::from_le_bytes([
+        bytes[from],
+        bytes[from + 1],
+        bytes[from + 2],
+        bytes[from + 3],
+    ])
 }
-

@@ -30,10 +30,16 @@ impl Absorbed {
     pub fn messages(&self) -> Vec<String> {
         let mut messages = Vec::new();
         if self.answers > 0 {
-            messages.push(format!("took in {} answers that an earlier run could not store", self.answers));
+            messages.push(format!(
+                "took in {} answers that an earlier run could not store",
+                self.answers
+            ));
         }
         if self.damaged > 0 {
-            messages.push(format!("{} lines of a spill file are damaged; the file is kept beside it", self.damaged));
+            messages.push(format!(
+                "{} lines of a spill file are damaged; the file is kept beside it",
+                self.damaged
+            ));
         }
         messages
     }
@@ -46,7 +52,10 @@ impl Spill {
     /// Where it cannot be made.
     pub fn create(store: &Path, folder: &Path) -> io::Result<Spill> {
         let prefix = format!("{}-{}-", prefix(store), std::process::id());
-        let file = tempfile::Builder::new().prefix(&prefix).suffix(".spill").tempfile_in(folder)?;
+        let file = tempfile::Builder::new()
+            .prefix(&prefix)
+            .suffix(".spill")
+            .tempfile_in(folder)?;
         let (file, path) = file.keep().map_err(|error| error.error)?;
         Ok(Spill { file, path })
     }
@@ -56,7 +65,10 @@ impl Spill {
     /// # Errors
     /// Where the disk refuses.
     pub fn append(&mut self, digest: &Digest, answer: &Answer) -> io::Result<()> {
-        let line = format!("{digest} {}\n", STANDARD.encode(record::encode(digest, answer)));
+        let line = format!(
+            "{digest} {}\n",
+            STANDARD.encode(record::encode(digest, answer))
+        );
         self.file.write_all(line.as_bytes())?;
         self.file.sync_data()
     }
@@ -76,7 +88,9 @@ impl Store {
     pub fn absorb_spills(&self, folder: &Path) -> Result<Absorbed, WriteError> {
         let mut absorbed = Absorbed::default();
         for path in spills(self.path(), folder) {
-            let Ok(file) = File::open(&path) else { continue };
+            let Ok(file) = File::open(&path) else {
+                continue;
+            };
             let damaged_before = absorbed.damaged;
             for line in BufReader::new(file).split(b'\n') {
                 match line.ok().as_deref().and_then(parse) {
@@ -105,7 +119,11 @@ fn spills(store: &Path, folder: &Path) -> Vec<PathBuf> {
         let name = entry.file_name().to_string_lossy().into_owned();
         name.starts_with(&prefix) && name.ends_with(".spill")
     });
-    let own = named.filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.is_file() && same_owner(&metadata, store)));
+    let own = named.filter(|entry| {
+        entry
+            .metadata()
+            .is_ok_and(|metadata| metadata.is_file() && same_owner(&metadata, store))
+    });
     let mut paths: Vec<PathBuf> = own.map(|entry| entry.path()).collect();
     paths.sort();
     paths

@@ -73,7 +73,11 @@ impl Store {
     /// # Errors
     /// None today; the words of what failed.
     pub fn over(database: Database, path: &Path) -> Result<Store, String> {
-        Ok(Store { database, path: path.into(), failed: Mutex::default() })
+        Ok(Store {
+            database,
+            path: path.into(),
+            failed: Mutex::default(),
+        })
     }
 
     /// Makes the tables.
@@ -109,7 +113,9 @@ impl Store {
     /// # Errors
     /// Where the file cannot be read.
     pub fn len(&self) -> Result<u64, ReadError> {
-        let count = || -> Result<u64, redb::Error> { Ok(self.database.begin_read()?.open_table(INDEX)?.len()?) };
+        let count = || -> Result<u64, redb::Error> {
+            Ok(self.database.begin_read()?.open_table(INDEX)?.len()?)
+        };
         count().map_err(|e| self.unreadable(&e))
     }
 
@@ -131,19 +137,27 @@ impl Store {
             Found::Nothing => Ok(None),
             Found::Record(record) => match record::decode(digest, &record) {
                 Ok(answer) => Ok(Some(answer)),
-                Err(cause) => Err(ReadError::Record { digest: *digest, cause }),
+                Err(cause) => Err(ReadError::Record {
+                    digest: *digest,
+                    cause,
+                }),
             },
-            Found::Dangling => {
-                Err(ReadError::Record { digest: *digest, cause: RecordError::Damaged("its record is gone") })
-            }
+            Found::Dangling => Err(ReadError::Record {
+                digest: *digest,
+                cause: RecordError::Damaged("its record is gone"),
+            }),
         }
     }
 
     fn record(&self, digest: &Digest) -> Result<Found, redb::Error> {
         let read = self.database.begin_read()?;
-        let Some(sequence) = read.open_table(INDEX)?.get(digest.as_bytes())? else { return Ok(Found::Nothing) };
+        let Some(sequence) = read.open_table(INDEX)?.get(digest.as_bytes())? else {
+            return Ok(Found::Nothing);
+        };
         let record = read.open_table(RECORDS)?.get(sequence.value())?;
-        Ok(record.map_or(Found::Dangling, |record| Found::Record(record.value().to_vec())))
+        Ok(record.map_or(Found::Dangling, |record| {
+            Found::Record(record.value().to_vec())
+        }))
     }
 
     /// Stores these answers in one durable commit. The first answer to a request stays, unless it is damaged.
@@ -153,12 +167,18 @@ impl Store {
     pub fn commit(&self, answers: &[(Digest, Answer)]) -> Result<Vec<Put>, WriteError> {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cause) = &*failed {
-            return Err(WriteError { path: self.path.clone(), cause: cause.clone() });
+            return Err(WriteError {
+                path: self.path.clone(),
+                cause: cause.clone(),
+            });
         }
         self.write(answers).map_err(|error| {
             let cause = error.to_string();
             *failed = Some(cause.clone());
-            WriteError { path: self.path.clone(), cause }
+            WriteError {
+                path: self.path.clone(),
+                cause,
+            }
         })
     }
 
@@ -170,11 +190,17 @@ impl Store {
         {
             let mut index = write.open_table(INDEX)?;
             let mut records = write.open_table(RECORDS)?;
-            let mut next = records.last()?.map_or(0, |(sequence, _)| sequence.value() + 1);
+            let mut next = records
+                .last()?
+                .map_or(0, |(sequence, _)| sequence.value() + 1);
             for (digest, answer) in answers {
-                let there = index.get(digest.as_bytes())?.map(|sequence| sequence.value());
+                let there = index
+                    .get(digest.as_bytes())?
+                    .map(|sequence| sequence.value());
                 let there = match there {
-                    Some(sequence) => records.get(sequence)?.and_then(|bytes| record::decode(digest, bytes.value()).ok()),
+                    Some(sequence) => records
+                        .get(sequence)?
+                        .and_then(|bytes| record::decode(digest, bytes.value()).ok()),
                     None => None,
                 };
                 puts.push(match there {
@@ -194,7 +220,10 @@ impl Store {
     }
 
     fn unreadable(&self, error: &redb::Error) -> ReadError {
-        ReadError::Io { path: self.path.clone(), cause: error.to_string() }
+        ReadError::Io {
+            path: self.path.clone(),
+            cause: error.to_string(),
+        }
     }
 }
 

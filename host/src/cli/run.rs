@@ -182,6 +182,7 @@ async fn watch_interrupts(stop: Stop) {
     }
     stop.request(StopReason::Interrupted);
     if tokio::signal::ctrl_c().await.is_ok() {
+        #[expect(clippy::disallowed_methods, reason = "whoever asks twice does not want to wait for calls in flight")]
         std::process::exit(Exit::Interrupted as i32);
     }
 }
