@@ -28,42 +28,101 @@ fn check(experiment: &str, arguments: &[&str], code: i32, words: &[&str]) {
 
 #[test]
 fn what_is_wrong_in_the_experiment_file_is_named_with_line_and_column() {
-    check(&EXPERIMENT.replace("prompt:", "promt:"), &[], 2, &["xhost.yaml:3:1", "promt", "prompt"]);
-    check(&EXPERIMENT.replace("sampling:", "samplin:"), &[], 2, &["xhost.yaml:4:", "samplin", "sampling"]);
-    check(&EXPERIMENT.replace("name: small", "name: [small"), &[], 2, &["xhost.yaml:"]);
-    check(&EXPERIMENT.replace("max_tokens: 64", "max_tokens: many"), &[], 2, &["xhost.yaml:4:", "many"]);
+    check(
+        &EXPERIMENT.replace("prompt:", "promt:"),
+        &[],
+        2,
+        &["xhost.yaml:3:1", "promt", "prompt"],
+    );
+    check(
+        &EXPERIMENT.replace("sampling:", "samplin:"),
+        &[],
+        2,
+        &["xhost.yaml:4:", "samplin", "sampling"],
+    );
+    check(
+        &EXPERIMENT.replace("name: small", "name: [small"),
+        &[],
+        2,
+        &["xhost.yaml:"],
+    );
+    check(
+        &EXPERIMENT.replace("max_tokens: 64", "max_tokens: many"),
+        &[],
+        2,
+        &["xhost.yaml:4:", "many"],
+    );
 }
 
 #[test]
 fn a_missing_file_is_named() {
     check(EXPERIMENT, &["other.yaml"], 2, &["other.yaml"]);
-    check(&EXPERIMENT.replace("rows.jsonl", "rows2.jsonl"), &[], 2, &["rows2.jsonl"]);
-    check(EXPERIMENT, &["--plugin", "absent.wasm"], 2, &["absent.wasm"]);
+    check(
+        &EXPERIMENT.replace("rows.jsonl", "rows2.jsonl"),
+        &[],
+        2,
+        &["rows2.jsonl"],
+    );
+    check(
+        EXPERIMENT,
+        &["--plugin", "absent.wasm"],
+        2,
+        &["absent.wasm"],
+    );
     let place = Place::new();
     place.run(&[]).expect(2).says(&["xhost.yaml", "--dataset"]);
 }
 
 #[test]
 fn a_field_that_the_rows_do_not_have_is_named_before_anything_is_sent() {
-    check(&EXPERIMENT.replace("{{ input }}", "{{ qestion }}"), &[], 2, &["qestion", "input", "sample `a`"]);
-    let mapped = EXPERIMENT.replace("{path: rows.jsonl}", "{path: rows.jsonl, fields: {input: question}}");
+    check(
+        &EXPERIMENT.replace("{{ input }}", "{{ qestion }}"),
+        &[],
+        2,
+        &["qestion", "input", "sample `a`"],
+    );
+    let mapped = EXPERIMENT.replace(
+        "{path: rows.jsonl}",
+        "{path: rows.jsonl, fields: {input: question}}",
+    );
     check(&mapped, &[], 2, &["question", "rows.jsonl"]);
 }
 
 #[test]
 fn a_plugin_that_is_none_or_of_the_wrong_kind_is_told_apart() {
-    check(&EXPERIMENT.replace("[includes]", "[inclueds]"), &[], 2, &["inclueds", "includes"]);
-    check(&EXPERIMENT.replace("[includes]", "[openai]"), &[], 2, &["openai", "provider", "scorer"]);
+    check(
+        &EXPERIMENT.replace("[includes]", "[inclueds]"),
+        &[],
+        2,
+        &["inclueds", "includes"],
+    );
+    check(
+        &EXPERIMENT.replace("[includes]", "[openai]"),
+        &[],
+        2,
+        &["openai", "provider", "scorer"],
+    );
     let place = place(EXPERIMENT);
     place.write("text.wasm", "not wasm at all");
-    place.run(&["--plugin", "text.wasm"]).expect(2).says(&["text", "component"]);
+    place
+        .run(&["--plugin", "text.wasm"])
+        .expect(2)
+        .says(&["text", "component"]);
 }
 
 #[test]
 fn parameters_that_a_plugin_refuses_are_found_before_anything_is_sent() {
-    let wrong = EXPERIMENT.replace("[includes]", "[{plugin: includes, params: {ignore_cse: true}}]");
+    let wrong = EXPERIMENT.replace(
+        "[includes]",
+        "[{plugin: includes, params: {ignore_cse: true}}]",
+    );
     check(&wrong, &[], 2, &["includes", "ignore_cse"]);
-    check(&EXPERIMENT.replace("{{ input }}", "{{ input "), &[], 2, &["template"]);
+    check(
+        &EXPERIMENT.replace("{{ input }}", "{{ input "),
+        &[],
+        2,
+        &["template"],
+    );
 }
 
 #[test]
@@ -74,7 +133,12 @@ fn a_missing_credential_names_its_variable() {
 #[test]
 fn a_server_that_is_not_there_ends_the_run_and_keeps_what_is_known() {
     let unreachable = "model.base_url=http://127.0.0.1:9/v1";
-    check(EXPERIMENT, &[unreachable], 6, &["127.0.0.1:9", "model.base_url"]);
+    check(
+        EXPERIMENT,
+        &[unreachable],
+        6,
+        &["127.0.0.1:9", "model.base_url"],
+    );
 }
 
 #[test]
@@ -84,11 +148,22 @@ fn a_refused_credential_says_where_it_came_from() {
     let base_url = format!("model.base_url={}", simulator.base_url());
     let mut command = place.xhost();
     command.env("MY_KEY", "sk-wrong-and-secret");
-    let output = command.args(["run", &base_url, "model.key_variable=MY_KEY", "--store", "s.redb"]).output();
+    let output = command
+        .args([
+            "run",
+            &base_url,
+            "model.key_variable=MY_KEY",
+            "--store",
+            "s.redb",
+        ])
+        .output();
     let output = output.expect("it runs");
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{text}");
-    assert!(text.contains("MY_KEY") && !text.contains("sk-wrong-and-secret"), "{text}");
+    assert!(
+        text.contains("MY_KEY") && !text.contains("sk-wrong-and-secret"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -96,7 +171,11 @@ fn a_store_that_another_process_holds_is_named_with_its_holder() {
     let place = place(EXPERIMENT);
     let simulator = Simulator::start(&["--latency-ms", "60000"]);
     let base_url = format!("model.base_url={}", simulator.base_url());
-    let mut holder = place.xhost().args(["run", &base_url, "--store", "s.redb", "--quiet"]).spawn().expect("it starts");
+    let mut holder = place
+        .xhost()
+        .args(["run", &base_url, "--store", "s.redb", "--quiet"])
+        .spawn()
+        .expect("it starts");
     while simulator.count("calls") == 0 {
         std::thread::yield_now();
     }
@@ -104,7 +183,8 @@ fn a_store_that_another_process_holds_is_named_with_its_holder() {
     let ran = place.run(&["--store", "s.redb", "--out", "other", &base_url]);
     holder.kill().expect("it can be killed");
     holder.wait().expect("it ends");
-    ran.expect(7).says(&["s.redb", "in use", &holder_id, "--store"]);
+    ran.expect(7)
+        .says(&["s.redb", "in use", &holder_id, "--store"]);
 }
 
 #[test]
@@ -112,7 +192,11 @@ fn a_lock_left_by_a_killed_process_needs_nobody() {
     let place = place(EXPERIMENT);
     let simulator = Simulator::start(&["--latency-ms", "60000"]);
     let base_url = format!("model.base_url={}", simulator.base_url());
-    let mut holder = place.xhost().args(["run", &base_url, "--store", "s.redb", "--quiet"]).spawn().expect("it starts");
+    let mut holder = place
+        .xhost()
+        .args(["run", &base_url, "--store", "s.redb", "--quiet"])
+        .spawn()
+        .expect("it starts");
     while simulator.count("calls") == 0 {
         std::thread::yield_now();
     }
@@ -124,7 +208,9 @@ fn a_lock_left_by_a_killed_process_needs_nobody() {
 #[test]
 fn a_full_disk_stops_the_run_and_the_answers_in_flight_are_taken_in_later() {
     let place = place(EXPERIMENT);
-    let rows: String = (0..200).map(|id| format!("{{\"id\": \"{id}\", \"input\": \"Say {id}.\", \"target\": \"x\"}}\n")).collect();
+    let rows: String = (0..200)
+        .map(|id| format!("{{\"id\": \"{id}\", \"input\": \"Say {id}.\", \"target\": \"x\"}}\n"))
+        .collect();
     place.write("rows.jsonl", &rows);
     let simulator = Simulator::start(&[]);
     let base_url = format!("model.base_url={}", simulator.base_url());
@@ -134,7 +220,10 @@ fn a_full_disk_stops_the_run_and_the_answers_in_flight_are_taken_in_later() {
         env!("CARGO_BIN_EXE_xhost")
     );
     let mut command = place.xhost();
-    let environment: Vec<_> = command.get_envs().map(|(key, value)| (key.to_owned(), value.map(ToOwned::to_owned))).collect();
+    let environment: Vec<_> = command
+        .get_envs()
+        .map(|(key, value)| (key.to_owned(), value.map(ToOwned::to_owned)))
+        .collect();
     command = std::process::Command::new("bash");
     for (key, value) in environment {
         match value {
@@ -144,11 +233,25 @@ fn a_full_disk_stops_the_run_and_the_answers_in_flight_are_taken_in_later() {
     }
     // Without a handler the signal for too large a file would end the process before the error can be told.
     let limited = format!("trap '' XFSZ; {limited}");
-    let output = command.current_dir(place.path(".")).args(["-c", &limited]).output().expect("bash runs");
+    let output = command
+        .current_dir(place.path("."))
+        .args(["-c", &limited])
+        .output()
+        .expect("bash runs");
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(7), "{text}");
-    assert!(text.contains("s.redb") && text.contains("free some space"), "{text}");
+    assert!(
+        text.contains("s.redb") && text.contains("free some space"),
+        "{text}"
+    );
     let paid = simulator.count("answered");
-    place.run(&["--store", "s.redb", "--out", "out", &base_url]).expect(3).says(&["took in"]);
-    assert_eq!(simulator.count("repeated"), 0, "nothing of the {paid} answers was paid for twice");
+    place
+        .run(&["--store", "s.redb", "--out", "out", &base_url])
+        .expect(3)
+        .says(&["took in"]);
+    assert_eq!(
+        simulator.count("repeated"),
+        0,
+        "nothing of the {paid} answers was paid for twice"
+    );
 }

@@ -35,8 +35,14 @@ const SCORER: &[(&str, Answer)] = &[
     ("trap", Fails(TRAP, "unreachable")),
     ("panic", Fails(TRAP, "the guest panics on purpose")),
     ("exit", Fails(TRAP, "ended itself")),
-    ("refuse", Fails("plugin-refusal", "the guest refuses on purpose")),
-    ("files", Score("denied: Capabilities insufficient (os error 76), 0 folders")),
+    (
+        "refuse",
+        Fails("plugin-refusal", "the guest refuses on purpose"),
+    ),
+    (
+        "files",
+        Score("denied: Capabilities insufficient (os error 76), 0 folders"),
+    ),
     ("write-file", Score("denied:")),
     ("environment", Score("0 variables, 0 arguments")),
     ("clock", Score("")),
@@ -79,23 +85,44 @@ sweep: {{scorers.0.params.attack: [{}]}}
 
 #[test]
 fn every_attack_of_a_scorer_is_one_trials_failure_with_its_name_on_it() {
-    let Some((place, hostile)) = stage() else { return };
+    let Some((place, hostile)) = stage() else {
+        return;
+    };
     let attacks: Vec<&str> = SCORER.iter().map(|(attack, _)| *attack).collect();
     place.write("hostile.yaml", &experiment(&attacks));
-    place.run(&["hostile.yaml", "--plugin", &hostile, "--rehearse", "--out", "out"]).expect(3);
+    place
+        .run(&[
+            "hostile.yaml",
+            "--plugin",
+            &hostile,
+            "--rehearse",
+            "--out",
+            "out",
+        ])
+        .expect(3);
     let trials = place.lines("out/trials.jsonl");
     assert_eq!(trials.len(), 2 * SCORER.len());
     for (attack, answer) in SCORER {
-        let of_attack: Vec<&Value> =
-            trials.iter().filter(|trial| trial["config"]["scorers.0.params.attack"] == *attack).collect();
+        let of_attack: Vec<&Value> = trials
+            .iter()
+            .filter(|trial| trial["config"]["scorers.0.params.attack"] == *attack)
+            .collect();
         assert_eq!(of_attack.len(), 2, "{attack}");
         for trial in of_attack {
             judge(attack, answer, trial);
         }
     }
     for trial in &trials {
-        let others = trial["scores"].as_array().expect("scores").iter().filter(|score| score["scorer"] == "includes");
-        assert_eq!(others.count(), 1, "the other scorer's verdict is there: {trial}");
+        let others = trial["scores"]
+            .as_array()
+            .expect("scores")
+            .iter()
+            .filter(|score| score["scorer"] == "includes");
+        assert_eq!(
+            others.count(),
+            1,
+            "the other scorer's verdict is there: {trial}"
+        );
     }
 }
 
@@ -103,17 +130,30 @@ fn judge(attack: &str, answer: &Answer, trial: &Value) {
     match answer {
         Score(expected) => {
             let value = &trial["scores"][0]["value"];
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            assert!(text.trim_end_matches(".0").starts_with(expected), "{attack}: {trial}");
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            assert!(
+                text.trim_end_matches(".0").starts_with(expected),
+                "{attack}: {trial}"
+            );
             assert_eq!(trial["failure"], Value::Null, "{attack}");
         }
         Fails(cause, words) => {
             let failure = &trial["failure"];
-            let message = failure["message"].as_str().unwrap_or_else(|| panic!("{attack} did not fail: {trial}"));
+            let message = failure["message"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{attack} did not fail: {trial}"));
             assert_eq!(failure["cause"], *cause, "{attack}: {message}");
-            assert!(message.contains(words), "{attack}: `{words}` is not in: {message}");
+            assert!(
+                message.contains(words),
+                "{attack}: `{words}` is not in: {message}"
+            );
             let version = message.contains("scorer `hostile` (") || *attack == *"endless-ask";
-            assert!(version, "{attack}: plugin and version are named in: {message}");
+            assert!(
+                version,
+                "{attack}: plugin and version are named in: {message}"
+            );
             assert_eq!(failure["scorer"], "hostile", "{attack}");
         }
     }
@@ -121,12 +161,27 @@ fn judge(attack: &str, answer: &Answer, trial: &Value) {
 
 #[test]
 fn what_a_guest_sees_of_time_and_chance_is_the_same_in_every_run() {
-    let Some((place, hostile)) = stage() else { return };
+    let Some((place, hostile)) = stage() else {
+        return;
+    };
     place.write("hostile.yaml", &experiment(&["clock", "random", "counter"]));
     let run = |out: &str| {
-        place.run(&["hostile.yaml", "--plugin", &hostile, "--rehearse", "--out", out]).expect(0);
+        place
+            .run(&[
+                "hostile.yaml",
+                "--plugin",
+                &hostile,
+                "--rehearse",
+                "--out",
+                out,
+            ])
+            .expect(0);
         let label = |trial: &Value| trial["scores"][0]["value"].clone();
-        place.lines(&format!("{out}/trials.jsonl")).iter().map(label).collect::<Vec<Value>>()
+        place
+            .lines(&format!("{out}/trials.jsonl"))
+            .iter()
+            .map(label)
+            .collect::<Vec<Value>>()
     };
     let (first, second) = (run("first"), run("second"));
     assert_eq!(first, second);
@@ -135,10 +190,25 @@ fn what_a_guest_sees_of_time_and_chance_is_the_same_in_every_run() {
 
 #[test]
 fn a_judge_that_nobody_declared_and_params_that_are_refused_stop_the_run_before_it_asks() {
-    let Some((place, hostile)) = stage() else { return };
-    for (attack, words) in [("unknown-judge", "models"), ("no-such-attack", "refuses its parameters")] {
+    let Some((place, hostile)) = stage() else {
+        return;
+    };
+    for (attack, words) in [
+        ("unknown-judge", "models"),
+        ("no-such-attack", "refuses its parameters"),
+    ] {
         place.write("hostile.yaml", &experiment(&[attack]));
-        place.run(&["hostile.yaml", "--plugin", &hostile, "--rehearse", "--out", "out"]).expect(2).says(&[words, "hostile"]);
+        place
+            .run(&[
+                "hostile.yaml",
+                "--plugin",
+                &hostile,
+                "--rehearse",
+                "--out",
+                "out",
+            ])
+            .expect(2)
+            .says(&[words, "hostile"]);
     }
 }
 
@@ -174,7 +244,12 @@ const PROVIDER: &[(&str, i32, &str)] = &[
 
 #[test]
 fn a_provider_cannot_leave_its_address_or_frame_its_own_messages() {
-    let Some(provider) = component("hostile-provider", "tests/guests/prebuilt/hostile-provider.wasm") else { return };
+    let Some(provider) = component(
+        "hostile-provider",
+        "tests/guests/prebuilt/hostile-provider.wasm",
+    ) else {
+        return;
+    };
     let (place, _) = stage().expect("both guests are there");
     let provider = provider.to_str().expect("a path in UTF-8");
     let simulator = Simulator::start(&[]);
@@ -191,7 +266,15 @@ fn a_provider_cannot_leave_its_address_or_frame_its_own_messages() {
             ),
         );
         let before = simulator.count("calls");
-        let ran = place.run(&["provider.yaml", "--plugin", provider, "--store", &format!("{attack}.redb"), "--out", attack]);
+        let ran = place.run(&[
+            "provider.yaml",
+            "--plugin",
+            provider,
+            "--store",
+            &format!("{attack}.redb"),
+            "--out",
+            attack,
+        ]);
         let sent = simulator.count("calls") - before;
         let ran: Ran = ran.expect(*code);
         match code {
@@ -199,9 +282,18 @@ fn a_provider_cannot_leave_its_address_or_frame_its_own_messages() {
             2 => drop(ran.says(&[words])),
             _ => {
                 let trial = place.lines(&format!("{attack}/trials.jsonl")).remove(0);
-                let message = trial["failure"]["message"].as_str().expect("a message").to_owned();
-                assert!(message.contains(words), "{attack}: `{words}` is not in: {message}");
-                assert!(message.contains("provider `hostile-provider` ("), "{attack}: {message}");
+                let message = trial["failure"]["message"]
+                    .as_str()
+                    .expect("a message")
+                    .to_owned();
+                assert!(
+                    message.contains(words),
+                    "{attack}: `{words}` is not in: {message}"
+                );
+                assert!(
+                    message.contains("provider `hostile-provider` ("),
+                    "{attack}: {message}"
+                );
                 assert_eq!(sent, 0, "{attack}: no packet leaves");
             }
         }
@@ -210,7 +302,12 @@ fn a_provider_cannot_leave_its_address_or_frame_its_own_messages() {
 
 #[test]
 fn a_provider_from_elsewhere_is_given_no_credential_that_the_experiment_does_not_name() {
-    let Some(provider) = component("hostile-provider", "tests/guests/prebuilt/hostile-provider.wasm") else { return };
+    let Some(provider) = component(
+        "hostile-provider",
+        "tests/guests/prebuilt/hostile-provider.wasm",
+    ) else {
+        return;
+    };
     let (place, _) = stage().expect("both guests are there");
     let simulator = Simulator::start(&["--key", "anything"]);
     place.write(
@@ -222,17 +319,40 @@ fn a_provider_from_elsewhere_is_given_no_credential_that_the_experiment_does_not
     command.env("AWS_SECRET_ACCESS_KEY", "anything");
     let base_url = format!("model.base_url={}", simulator.base_url());
     let provider = provider.to_str().expect("a path in UTF-8");
-    let output = command.args(["run", "provider.yaml", "--plugin", provider, &base_url, "--store", "s.redb"]).output();
+    let output = command
+        .args([
+            "run",
+            "provider.yaml",
+            "--plugin",
+            provider,
+            &base_url,
+            "--store",
+            "s.redb",
+        ])
+        .output();
     let output = output.expect("it runs");
-    assert_eq!(simulator.count("answered"), 0, "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        simulator.count("answered"),
+        0,
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// Components as text: the file, and what the error or the trial's failure says.
 const TEXTS: &[(&str, i32, &str)] = &[
     ("core-module", 2, "core module"),
     ("not-a-plugin", 2, "no xhost plugin"),
-    ("newer-version", 2, "version 0.9.0 of xhost:plugin, and this xhost speaks version 0.1.0"),
-    ("older-version", 2, "version 0.0.1 of xhost:plugin, and this xhost speaks version 0.1.0"),
+    (
+        "newer-version",
+        2,
+        "version 0.9.0 of xhost:plugin, and this xhost speaks version 0.1.0",
+    ),
+    (
+        "older-version",
+        2,
+        "version 0.0.1 of xhost:plugin, and this xhost speaks version 0.1.0",
+    ),
     ("no-version", 2, "version none"),
     ("two-kinds", 2, "two kinds"),
     ("empty-scorer", 2, "does not fit"),
@@ -271,17 +391,41 @@ fn what_no_compiler_would_write_is_refused_or_fails_its_trials() {
     for (name, code, words) in TEXTS {
         let component = text_component(name);
         std::fs::write(place.path("guest.wasm"), component).expect("it can be written");
-        let ran = place.run(&["text.yaml", "--plugin", "guest.wasm", "--rehearse", "--out", "out", "--quiet"]);
+        let ran = place.run(&[
+            "text.yaml",
+            "--plugin",
+            "guest.wasm",
+            "--rehearse",
+            "--out",
+            "out",
+            "--quiet",
+        ]);
         // Some are stopped at one of several gates, depending on the allocator; all are stopped.
-        let code = if *code == -1 { [2, 3].into_iter().find(|code| *code == ran.code()).unwrap_or(2) } else { *code };
+        let code = if *code == -1 {
+            [2, 3]
+                .into_iter()
+                .find(|code| *code == ran.code())
+                .unwrap_or(2)
+        } else {
+            *code
+        };
         let ran = ran.expect(code);
         match code {
             2 => drop(ran.says(&[words, "guest"])),
             3 => {
                 let trial = place.lines("out/trials.jsonl").remove(0);
-                let message = trial["failure"]["message"].as_str().unwrap_or_else(|| panic!("{name}: {trial}")).to_owned();
-                assert!(message.contains(words), "{name}: `{words}` is not in: {message}");
-                assert_eq!(trial["scores"][0]["scorer"], "includes", "{name}: the other verdict is there");
+                let message = trial["failure"]["message"]
+                    .as_str()
+                    .unwrap_or_else(|| panic!("{name}: {trial}"))
+                    .to_owned();
+                assert!(
+                    message.contains(words),
+                    "{name}: `{words}` is not in: {message}"
+                );
+                assert_eq!(
+                    trial["scores"][0]["scorer"], "includes",
+                    "{name}: the other verdict is there"
+                );
             }
             _ => {}
         }
@@ -293,17 +437,28 @@ fn text_component(name: &str) -> Vec<u8> {
     let folder = repository().join("tests/guests/wat");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("it is there");
     let body = read(&format!("{name}.wat"));
-    let text = if name.starts_with("scorer/") { read("scorer.wat").replace(";; GUEST\n", &body) } else { body };
+    let text = if name.starts_with("scorer/") {
+        read("scorer.wat").replace(";; GUEST\n", &body)
+    } else {
+        body
+    };
     wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 #[test]
 fn every_attack_that_is_written_down_is_tried() {
-    let table = std::fs::read_to_string(repository().join("tests/guests/README.md")).expect("it is there");
+    let table =
+        std::fs::read_to_string(repository().join("tests/guests/README.md")).expect("it is there");
     let tried = include_str!("hostile.rs");
     let rows = table.lines().filter(|line| line.starts_with("| `"));
-    let names = rows.filter_map(|row| row.split('|').nth(1)).flat_map(|cell| cell.split(',')).map(|name| name.trim().trim_matches('`'));
-    let missing: Vec<&str> = names.map(|name| name.trim_end_matches(".wat")).filter(|name| !NOT_HERE.contains(name) && !tried.contains(name)).collect();
+    let names = rows
+        .filter_map(|row| row.split('|').nth(1))
+        .flat_map(|cell| cell.split(','))
+        .map(|name| name.trim().trim_matches('`'));
+    let missing: Vec<&str> = names
+        .map(|name| name.trim_end_matches(".wat"))
+        .filter(|name| !NOT_HERE.contains(name) && !tried.contains(name))
+        .collect();
     assert!(missing.is_empty(), "no test tries {missing:?}");
 }
 

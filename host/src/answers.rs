@@ -57,7 +57,15 @@ impl Answers {
     pub fn new(store: Arc<Store>, run: Stop) -> (Arc<Answers>, JoinHandle<()>) {
         let (writes, queue) = mpsc::channel(GROUP);
         let writer = tokio::spawn(write_groups(Arc::clone(&store), queue, run.clone()));
-        (Arc::new(Answers { store, in_flight: Mutex::default(), writes, run }), writer)
+        (
+            Arc::new(Answers {
+                store,
+                in_flight: Mutex::default(),
+                writes,
+                run,
+            }),
+            writer,
+        )
     }
 
     /// The answer to a request. Identical requests in flight are one call.
@@ -101,10 +109,21 @@ impl Answers {
         let Fresh { answer, completion } = lane.ask(request, digest, &self.run, asker).await?;
         let response = answer.digest();
         self.put(digest, answer).await?;
-        Ok((Arc::new(Answered { response, completion }), Origin::Call))
+        Ok((
+            Arc::new(Answered {
+                response,
+                completion,
+            }),
+            Origin::Call,
+        ))
     }
 
-    async fn stored(&self, digest: Digest, lane: &Lane, asker: &Asker) -> Result<Option<Answered>, CallFailure> {
+    async fn stored(
+        &self,
+        digest: Digest,
+        lane: &Lane,
+        asker: &Asker,
+    ) -> Result<Option<Answered>, CallFailure> {
         let answer = match self.store.get(&digest) {
             Ok(Some(answer)) => answer,
             Ok(None) => return Ok(None),
@@ -115,9 +134,13 @@ impl Answers {
             }
         };
         let response = answer.digest();
-        let body = String::from_utf8(answer.body.into()).map_err(|_| unreadable(digest, "it is not UTF-8"))?;
+        let body = String::from_utf8(answer.body.into())
+            .map_err(|_| unreadable(digest, "it is not UTF-8"))?;
         match lane.provider.decode(Arc::new(body)).await? {
-            Ok(completion) => Ok(Some(Answered { response, completion })),
+            Ok(completion) => Ok(Some(Answered {
+                response,
+                completion,
+            })),
             Err(fault) => Err(unreadable(digest, &fault.message)),
         }
     }
@@ -125,19 +148,31 @@ impl Answers {
     async fn put(&self, digest: Digest, answer: Answer) -> Result<(), CallFailure> {
         let (acknowledged, acknowledgement) = oneshot::channel();
         let gone = |_| CallFailure::Stopped(StopReason::Disk("the store's writer is gone".into()));
-        self.writes.send(Write { digest, answer, acknowledged }).await.map_err(|_| gone(()))?;
+        self.writes
+            .send(Write {
+                digest,
+                answer,
+                acknowledged,
+            })
+            .await
+            .map_err(|_| gone(()))?;
         let result = acknowledgement.await.map_err(|_| gone(()))?;
         result.map_err(|message| CallFailure::Stopped(StopReason::Disk(message)))
     }
 
     fn flights(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Flight>> {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+        self.in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whoever asks later finds the answer in the store.
     fn land(&self, digest: Digest, flight: &Flight) {
         let mut flights = self.flights();
-        if flights.get(&digest).is_some_and(|current| Arc::ptr_eq(current, flight)) {
+        if flights
+            .get(&digest)
+            .is_some_and(|current| Arc::ptr_eq(current, flight))
+        {
             flights.remove(&digest);
         }
     }
@@ -145,7 +180,10 @@ impl Answers {
 
 /// An answer was stored that this provider plugin cannot read: asking again would pay again, so the trial fails.
 fn unreadable(digest: Digest, why: &str) -> CallFailure {
-    failure(Cause::Malformed, format!("the stored answer to {digest} cannot be read: {why}"))
+    failure(
+        Cause::Malformed,
+        format!("the stored answer to {digest} cannot be read: {why}"),
+    )
 }
 
 /// Takes whatever waits, commits it as one, and only then tells who waited.
@@ -170,6 +208,7 @@ async fn write_groups(store: Arc<Store>, mut queue: mpsc::Receiver<Write>, run: 
 }
 
 async fn commit(store: Arc<Store>, answers: Vec<(Digest, Answer)>) -> Result<(), String> {
-    let written = tokio::task::spawn_blocking(move || crate::disk::commit_or_spill(&store, &answers)).await;
+    let written =
+        tokio::task::spawn_blocking(move || crate::disk::commit_or_spill(&store, &answers)).await;
     written.unwrap_or_else(|_| Err("the store's writer panicked".into()))
 }

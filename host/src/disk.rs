@@ -6,18 +6,33 @@ use xhost_store::{Answer, Digest, Spill, Store};
 
 /// Stores the answers in one commit; where that fails, spills them and says what happened.
 pub(crate) fn commit_or_spill(store: &Store, answers: &[(Digest, Answer)]) -> Result<(), String> {
-    let Err(error) = store.commit(answers) else { return Ok(()) };
-    let spilled = spill_folders(store.path()).into_iter().find_map(|folder| spill(store.path(), &folder, answers).ok());
-    let kept = match spilled {
-        Some(path) => format!("the answers in flight are kept in {}, and the next start takes them in", path.display()),
-        None => format!("{} answers in flight could not be kept anywhere", answers.len()),
+    let Err(error) = store.commit(answers) else {
+        return Ok(());
     };
-    Err(format!("{error}; {kept}; free some space, then run the same command again"))
+    let spilled = spill_folders(store.path())
+        .into_iter()
+        .find_map(|folder| spill(store.path(), &folder, answers).ok());
+    let kept = match spilled {
+        Some(path) => format!(
+            "the answers in flight are kept in {}, and the next start takes them in",
+            path.display()
+        ),
+        None => format!(
+            "{} answers in flight could not be kept anywhere",
+            answers.len()
+        ),
+    };
+    Err(format!(
+        "{error}; {kept}; free some space, then run the same command again"
+    ))
 }
 
 /// Where spill files may be.
 pub(crate) fn spill_folders(store: &Path) -> [PathBuf; 2] {
-    [store.parent().map_or_else(PathBuf::new, Path::to_path_buf), std::env::temp_dir()]
+    [
+        store.parent().map_or_else(PathBuf::new, Path::to_path_buf),
+        std::env::temp_dir(),
+    ]
 }
 
 fn spill(store: &Path, folder: &Path, answers: &[(Digest, Answer)]) -> std::io::Result<PathBuf> {

@@ -1,7 +1,10 @@
 //! HTTP, the edge of the world: the only file that opens sockets for providers. `Transport` is the seam at which tests
 //! answer instead. Never retries, never follows a redirect, never speaks to another origin than it was told.
 
-#![expect(clippy::disallowed_types, reason = "this is the file that opens sockets for providers")]
+#![expect(
+    clippy::disallowed_types,
+    reason = "this is the file that opens sockets for providers"
+)]
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
@@ -69,7 +72,9 @@ pub enum TransportError {
         cause: String,
     },
     /// The answer is a redirect, which might lead a credential elsewhere.
-    #[error("{origin} answers with a redirect ({status}); set `model.base_url` to where the API really is")]
+    #[error(
+        "{origin} answers with a redirect ({status}); set `model.base_url` to where the API really is"
+    )]
     Redirect {
         /// From where.
         origin: String,
@@ -111,15 +116,27 @@ impl Http {
     /// Connections for so many calls.
     #[must_use]
     pub fn new(settings: Settings) -> Http {
-        let count = settings.concurrency.div_ceil(STREAMS_PER_CLIENT).clamp(1, 32);
-        Http { settings, clients: vec![OnceLock::new(); count], next: AtomicUsize::new(0) }
+        let count = settings
+            .concurrency
+            .div_ceil(STREAMS_PER_CLIENT)
+            .clamp(1, 32);
+        Http {
+            settings,
+            clients: vec![OnceLock::new(); count],
+            next: AtomicUsize::new(0),
+        }
     }
 
     /// Connections to `https` are shared by many calls, so several clients take turns. Without TLS each call has its own
     /// connection, and one client holds them all.
     fn client(&self, url: &str) -> Result<&reqwest::Client, String> {
-        let turn = if url.starts_with("https:") { self.next.fetch_add(1, Ordering::Relaxed) } else { 0 };
-        let made = self.clients[turn % self.clients.len()].get_or_init(|| client(self.settings).map_err(|e| explain(&e)));
+        let turn = if url.starts_with("https:") {
+            self.next.fetch_add(1, Ordering::Relaxed)
+        } else {
+            0
+        };
+        let made = self.clients[turn % self.clients.len()]
+            .get_or_init(|| client(self.settings).map_err(|e| explain(&e)));
         made.as_ref().map_err(Clone::clone)
     }
 }
@@ -141,39 +158,67 @@ impl Transport for Http {
     fn send(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>> {
         Box::pin(async move {
             let origin = origin(&request.url);
-            let unable = |cause| TransportError::Unreachable { origin: origin.clone(), cause };
+            let unable = |cause| TransportError::Unreachable {
+                origin: origin.clone(),
+                cause,
+            };
             let client = self.client(&request.url).map_err(unable)?;
             let seconds = request.timeout.as_secs();
             let exchange = exchange(client, &request, &origin);
             tokio::time::timeout(request.timeout, exchange)
                 .await
-                .unwrap_or(Err(TransportError::Timeout { origin: origin.clone(), seconds }))
+                .unwrap_or(Err(TransportError::Timeout {
+                    origin: origin.clone(),
+                    seconds,
+                }))
         })
     }
 }
 
-async fn exchange(client: &reqwest::Client, request: &Outgoing, origin: &str) -> Result<Incoming, TransportError> {
+async fn exchange(
+    client: &reqwest::Client,
+    request: &Outgoing,
+    origin: &str,
+) -> Result<Incoming, TransportError> {
     let fails = |error: reqwest::Error| failure(&error, origin);
-    let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
-    let mut builder = client.request(method, &request.url).body(request.body.clone());
+    let method =
+        reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
+    let mut builder = client
+        .request(method, &request.url)
+        .body(request.body.clone());
     for (name, value) in &request.headers {
         builder = builder.header(name, value);
     }
     let mut response = builder.send().await.map_err(fails)?;
     let status = response.status();
     if status.is_redirection() {
-        return Err(TransportError::Redirect { origin: origin.into(), status: status.as_u16() });
+        return Err(TransportError::Redirect {
+            origin: origin.into(),
+            status: status.as_u16(),
+        });
     }
-    let value = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers = response.headers().iter().map(|(name, text)| (name.as_str().to_owned(), value(text))).collect();
+    let value = |value: &reqwest::header::HeaderValue| {
+        String::from_utf8_lossy(value.as_bytes()).into_owned()
+    };
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, text)| (name.as_str().to_owned(), value(text)))
+        .collect();
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(fails)? {
         if body.len() + chunk.len() > BODY_LIMIT {
-            return Err(TransportError::TooLarge { origin: origin.into() });
+            return Err(TransportError::TooLarge {
+                origin: origin.into(),
+            });
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Incoming { status: status.as_u16(), headers, body: body.freeze() })
+    Ok(Incoming {
+        status: status.as_u16(),
+        headers,
+        body: body.freeze(),
+    })
 }
 
 fn origin(url: &str) -> String {

@@ -11,7 +11,9 @@ use std::fmt;
 /// What is wrong with it, to be read after the words "the body".
 pub fn check(text: &str) -> Result<(), String> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let checked = Strict.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    let checked = Strict
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end());
     checked.map_err(|error| format!("is not acceptable JSON: {error}"))
 }
 
@@ -66,7 +68,9 @@ impl<'de> Visitor<'de> for Strict {
         let mut seen = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
             if seen.contains(&key) {
-                return Err(A::Error::custom(format_args!("the key `{key}` is there twice")));
+                return Err(A::Error::custom(format_args!(
+                    "the key `{key}` is there twice"
+                )));
             }
             seen.insert(key);
             entries.next_value_seed(Strict)?;

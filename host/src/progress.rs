@@ -4,7 +4,9 @@
 
 use crate::event::Event;
 use crate::plan::Plan;
-use indicatif::{HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle,
+};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -34,8 +36,13 @@ pub struct Progress {
 }
 
 enum View {
-    Bars { all: MultiProgress, bars: Vec<ProgressBar> },
-    Plain { last: Instant },
+    Bars {
+        all: MultiProgress,
+        bars: Vec<ProgressBar>,
+    },
+    Plain {
+        last: Instant,
+    },
     Quiet,
     Json,
 }
@@ -62,9 +69,16 @@ impl Progress {
             Style::Quiet => View::Quiet,
             Style::Json => View::Json,
             Style::Person if std::io::stderr().is_terminal() => bars(&counts, screen),
-            Style::Person => View::Plain { last: Instant::now() },
+            Style::Person => View::Plain {
+                last: Instant::now(),
+            },
         };
-        Progress { view, counts, started: Instant::now(), name: plan.name.clone() }
+        Progress {
+            view,
+            counts,
+            started: Instant::now(),
+            name: plan.name.clone(),
+        }
     }
 
     /// A screen that several runs can share.
@@ -77,16 +91,27 @@ impl Progress {
     pub fn take(&mut self, event: &Event) {
         if matches!(self.view, View::Json) {
             // Nobody reads the output any more: the results are on disk all the same.
-            let _ = writeln!(std::io::stdout(), "{}", serde_json::to_string(event).unwrap_or_default());
+            let _ = writeln!(
+                std::io::stdout(),
+                "{}",
+                serde_json::to_string(event).unwrap_or_default()
+            );
         }
         match event {
             Event::Started { .. } => self.say_start(),
             Event::CallStarted { config } => self.count(*config, |counts| counts.in_flight += 1),
             Event::CallEnded { config, .. } => {
-                self.count(*config, |counts| counts.in_flight = counts.in_flight.saturating_sub(1));
+                self.count(*config, |counts| {
+                    counts.in_flight = counts.in_flight.saturating_sub(1)
+                });
             }
             Event::Retry { config, .. } => self.count(*config, |counts| counts.retries += 1),
-            Event::TrialEnded { config, origins, record, trial: _ } => self.count(*config, |counts| {
+            Event::TrialEnded {
+                config,
+                origins,
+                record,
+                trial: _,
+            } => self.count(*config, |counts| {
                 counts.done += 1;
                 counts.failed += u64::from(record.failure.is_some());
                 counts.hits += origins.hits + origins.shared;
@@ -114,7 +139,13 @@ impl Progress {
             View::Plain { last } if last.elapsed() >= PLAIN => {
                 *last = Instant::now();
                 let sum = sum(&self.counts);
-                eprintln!("{}: {} of {}, {}", self.name, sum.done, sum.total, sum.text(elapsed));
+                eprintln!(
+                    "{}: {} of {}, {}",
+                    self.name,
+                    sum.done,
+                    sum.total,
+                    sum.text(elapsed)
+                );
             }
             View::Plain { .. } | View::Quiet | View::Json => {}
         }
@@ -140,7 +171,11 @@ impl Progress {
         if matches!(self.view, View::Plain { .. } | View::Bars { .. }) {
             let sum = sum(&self.counts);
             let configs = self.counts.len();
-            self.say(&format!("{}: {} trials, {configs} configs", self.name, HumanCount(sum.total)));
+            self.say(&format!(
+                "{}: {} trials, {configs} configs",
+                self.name,
+                HumanCount(sum.total)
+            ));
         }
     }
 
@@ -161,9 +196,16 @@ impl Counts {
         let eta = match self.done {
             0 => "-".to_owned(),
             _ if left == 0.0 => "0 s".to_owned(),
-            _ => format!("{:#}", HumanDuration(Duration::from_secs_f64((left / rate).min(1e8)))),
+            _ => format!(
+                "{:#}",
+                HumanDuration(Duration::from_secs_f64((left / rate).min(1e8)))
+            ),
         };
-        let failed = if self.failed == 0 { String::new() } else { format!("{} failed, ", self.failed) };
+        let failed = if self.failed == 0 {
+            String::new()
+        } else {
+            format!("{} failed, ", self.failed)
+        };
         format!(
             "{failed}{} hits, {} calls, {} in flight, {} retries, {} tokens, {rate:.0}/s, {eta} left",
             HumanCount(self.hits),
@@ -179,18 +221,31 @@ fn counts(plan: &Plan) -> Vec<Counts> {
     let mut counts = vec![Counts::default(); plan.configs.len()];
     for block in &plan.blocks {
         for (config, _) in &block.members {
-            let cell = config.axes.iter().map(|(key, value)| format!("{key}={}", plain(value)));
+            let cell = config
+                .axes
+                .iter()
+                .map(|(key, value)| format!("{key}={}", plain(value)));
             let label = cell.collect::<Vec<_>>().join(" ");
             let total = block.dataset.len() * u64::from(config.epochs);
-            let label = if label.is_empty() { plan.name.clone() } else { label };
-            counts[config.index] = Counts { label, total, ..Counts::default() };
+            let label = if label.is_empty() {
+                plan.name.clone()
+            } else {
+                label
+            };
+            counts[config.index] = Counts {
+                label,
+                total,
+                ..Counts::default()
+            };
         }
     }
     counts
 }
 
 fn plain(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn sum(counts: &[Counts]) -> Counts {
@@ -213,12 +268,20 @@ fn shown(counts: &[Counts]) -> Vec<Counts> {
     if counts.len() <= MOST_LINES {
         return counts.to_vec();
     }
-    vec![Counts { label: format!("{} configs", counts.len()), ..sum(counts) }]
+    vec![Counts {
+        label: format!("{} configs", counts.len()),
+        ..sum(counts)
+    }]
 }
 
 fn bars(counts: &[Counts], screen: &MultiProgress) -> View {
     let shown = shown(counts);
-    let width = shown.iter().map(|counts| counts.label.chars().count()).max().unwrap_or(0).min(40);
+    let width = shown
+        .iter()
+        .map(|counts| counts.label.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(40);
     let bars = shown.iter().map(|counts| {
         let bar = screen.add(ProgressBar::new(counts.total));
         let template = format!("{{prefix:{width}}} {{bar:20}} {{pos}}/{{len}} {{wide_msg}}");
@@ -227,5 +290,8 @@ fn bars(counts: &[Counts], screen: &MultiProgress) -> View {
         }
         bar.with_prefix(counts.label.chars().take(40).collect::<String>())
     });
-    View::Bars { bars: bars.collect(), all: screen.clone() }
+    View::Bars {
+        bars: bars.collect(),
+        all: screen.clone(),
+    }
 }

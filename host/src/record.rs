@@ -57,8 +57,17 @@ impl Verdict {
             ScoreValue::Boolean(boolean) => Value::from(boolean),
             ScoreValue::Label(label) => Value::from(label),
         };
-        let extra = score.extra.and_then(|text| RawValue::from_string(text).ok());
-        Verdict { scorer, name: score.name, value, extracted: score.extracted, explanation: score.explanation, extra }
+        let extra = score
+            .extra
+            .and_then(|text| RawValue::from_string(text).ok());
+        Verdict {
+            scorer,
+            name: score.name,
+            value,
+            extracted: score.extracted,
+            explanation: score.explanation,
+            extra,
+        }
     }
 }
 
@@ -89,7 +98,13 @@ pub struct Usage {
 impl Usage {
     /// Adds a completion's tokens. A hostile provider's numbers stop at the top.
     pub fn add(&mut self, usage: &types::Usage) {
-        let types::Usage { input, output, cache_read, cache_write, reasoning } = usage;
+        let types::Usage {
+            input,
+            output,
+            cache_read,
+            cache_write,
+            reasoning,
+        } = usage;
         self.input = self.input.saturating_add(*input);
         self.output = self.output.saturating_add(*output);
         self.cache_read = self.cache_read.saturating_add(*cache_read);
@@ -169,7 +184,11 @@ impl TrialFailure {
     /// A failure before there was an answer.
     #[must_use]
     pub fn new(cause: Cause, message: String) -> TrialFailure {
-        TrialFailure { cause, message, scorer: None }
+        TrialFailure {
+            cause,
+            message,
+            scorer: None,
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Credentials. The only file that reads the environment for one. A credential is added to a request after its digest,
 //! goes to the origin it was issued for and nowhere else, and is taken out of every text that is shown or stored.
 
-#![expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the file that reads the environment"
+)]
 
 use std::fmt;
 
@@ -13,7 +16,11 @@ impl Secret {
     /// Reads a credential from an environment variable. `None` where it is unset or empty.
     #[must_use]
     pub fn from_environment(variable: &str) -> Option<Secret> {
-        std::env::var(variable).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).map(Secret)
+        std::env::var(variable)
+            .ok()
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+            .map(Secret)
     }
 
     /// The credential itself, for the one place that sends it.
@@ -37,7 +44,9 @@ impl fmt::Debug for Secret {
 /// Reads a base URL from an environment variable: no secret, but it decides where one goes.
 #[must_use]
 pub fn base_url_from_environment(variable: &str) -> Option<String> {
-    std::env::var(variable).ok().filter(|value| !value.trim().is_empty())
+    std::env::var(variable)
+        .ok()
+        .filter(|value| !value.trim().is_empty())
 }
 
 #[cfg(test)]
@@ -48,6 +57,9 @@ mod tests {
     fn a_secret_is_neither_printed_nor_left_in_a_text() {
         let secret = Secret("sk-12345".into());
         assert_eq!(format!("{secret:?}"), "Secret");
-        assert_eq!(secret.redact("Incorrect API key: sk-12345."), "Incorrect API key: [credential].");
+        assert_eq!(
+            secret.redact("Incorrect API key: sk-12345."),
+            "Incorrect API key: [credential]."
+        );
     }
 }

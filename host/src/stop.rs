@@ -40,7 +40,9 @@ pub struct Stop {
 
 impl Default for Stop {
     fn default() -> Stop {
-        Stop { reason: watch::Sender::new(None) }
+        Stop {
+            reason: watch::Sender::new(None),
+        }
     }
 }
 

@@ -35,7 +35,10 @@ mod tests {
 
     #[test]
     fn nothing_that_steers_a_terminal_is_left() {
-        assert_eq!(plain("a\u{1b}[31mb\r\nc\u{202e}d"), "a\u{fffd}[31mb\u{fffd} c\u{fffd}d");
+        assert_eq!(
+            plain("a\u{1b}[31mb\r\nc\u{202e}d"),
+            "a\u{fffd}[31mb\u{fffd} c\u{fffd}d"
+        );
         assert_eq!(plain("Grüße, 世界"), "Grüße, 世界");
         assert_eq!(plain(&"x".repeat(5_000)).chars().count(), 2_001);
     }

@@ -47,16 +47,34 @@ pub async fn run(trial: &Trial, answers: &Answers, asker: &Asker) -> Result<Outc
     let mut scores = Vec::new();
     let (answer, failure) = match converse(trial, &mut desk).await {
         Ok(Conversation { answer, exchanges }) => {
-            let subject = scorer::Subject { sample: (*trial.sample).clone(), answer: answer.clone(), exchanges };
+            let subject = scorer::Subject {
+                sample: (*trial.sample).clone(),
+                answer: answer.clone(),
+                exchanges,
+            };
             let failure = judge_all(trial, Arc::new(subject), &mut desk, &mut scores).await?;
             (Some(answer), failure)
         }
         Err(CallFailure::Trial(failure)) => (None, Some(failure)),
         Err(CallFailure::Stopped(reason)) => return Err(reason),
     };
-    let Desk { requests, usage, origins, .. } = desk;
+    let Desk {
+        requests,
+        usage,
+        origins,
+        ..
+    } = desk;
     let (config, sample) = (Arc::clone(&trial.config.axes), trial.sample.id.clone());
-    let record = record::Trial { config, sample, epoch: trial.epoch, answer, scores, requests, usage, failure };
+    let record = record::Trial {
+        config,
+        sample,
+        epoch: trial.epoch,
+        answer,
+        scores,
+        requests,
+        usage,
+        failure,
+    };
     Ok(Outcome { record, origins })
 }
 
@@ -71,17 +89,26 @@ async fn converse(trial: &Trial, desk: &mut Desk<'_>) -> Result<Conversation, Ca
     let mut exchanges = Arc::new(Vec::new());
     loop {
         let (params, sample) = (Arc::clone(&prompt.params), Arc::clone(&trial.sample));
-        let step = prompt.plugin.next(desk.seed, params, sample, Arc::clone(&exchanges)).await;
+        let step = prompt
+            .plugin
+            .next(desk.seed, params, sample, Arc::clone(&exchanges))
+            .await;
         match step.map_err(|failure| desk.plugin_failure(failure))? {
             prompt_builder::Step::Ask(prompts) => {
                 let lane = &trial.config.lane;
-                let questions = prompts.into_iter().map(|prompt| (lane, &trial.config.sampling, prompt));
+                let questions = prompts
+                    .into_iter()
+                    .map(|prompt| (lane, &trial.config.sampling, prompt));
                 let answered = desk.ask(questions.collect()).await?;
                 Arc::make_mut(&mut exchanges).extend(answered);
             }
             prompt_builder::Step::Done(answer) => {
-                let answer = answer.unwrap_or_else(|| exchanges.last().map_or_else(String::new, text_of));
-                return Ok(Conversation { answer, exchanges: Arc::unwrap_or_clone(exchanges) });
+                let answer =
+                    answer.unwrap_or_else(|| exchanges.last().map_or_else(String::new, text_of));
+                return Ok(Conversation {
+                    answer,
+                    exchanges: Arc::unwrap_or_clone(exchanges),
+                });
             }
         }
     }
@@ -100,7 +127,10 @@ async fn judge_all(
             Ok(verdicts) => scores.extend(verdicts),
             Err(CallFailure::Stopped(reason)) => return Err(reason),
             Err(CallFailure::Trial(failure)) => {
-                first.get_or_insert(TrialFailure { scorer: Some(Arc::clone(&scorer.label)), ..failure });
+                first.get_or_insert(TrialFailure {
+                    scorer: Some(Arc::clone(&scorer.label)),
+                    ..failure
+                });
             }
         }
     }
@@ -116,19 +146,30 @@ async fn judge(
     let mut asked = Arc::new(Vec::new());
     loop {
         let params = Arc::clone(&scorer.plugin.params);
-        let step = scorer.plugin.plugin.judge(desk.seed, params, Arc::clone(&subject), Arc::clone(&asked)).await;
+        let step = scorer
+            .plugin
+            .plugin
+            .judge(desk.seed, params, Arc::clone(&subject), Arc::clone(&asked))
+            .await;
         match step.map_err(|failure| desk.plugin_failure(failure))? {
             scorer::Step::Ask(questions) => {
                 let mut known = Vec::with_capacity(questions.len());
                 for question in questions {
-                    let judge = trial.config.judges.get(&question.model).ok_or_else(|| no_judge(scorer, &question))?;
+                    let judge = trial
+                        .config
+                        .judges
+                        .get(&question.model)
+                        .ok_or_else(|| no_judge(scorer, &question))?;
                     known.push((&judge.lane, &judge.sampling, question.prompt));
                 }
                 let answered = desk.ask(known).await?;
                 Arc::make_mut(&mut asked).extend(answered);
             }
             scorer::Step::Done(done) => {
-                return Ok(done.into_iter().map(|score| Verdict::new(Arc::clone(&scorer.label), score)).collect());
+                return Ok(done
+                    .into_iter()
+                    .map(|score| Verdict::new(Arc::clone(&scorer.label), score))
+                    .collect());
             }
         }
     }
@@ -153,7 +194,10 @@ fn text_of(exchange: &Exchange) -> String {
 
 /// All answers, or the first failure in the order of the questions: which one came back first must not matter.
 fn in_order<T>(answered: Vec<Result<T, CallFailure>>) -> Result<Vec<T>, CallFailure> {
-    if let Some(Err(stopped)) = answered.iter().find(|result| matches!(result, Err(CallFailure::Stopped(_)))) {
+    if let Some(Err(stopped)) = answered
+        .iter()
+        .find(|result| matches!(result, Err(CallFailure::Stopped(_))))
+    {
         return Err(stopped.clone());
     }
     answered.into_iter().collect()
@@ -178,40 +222,77 @@ impl<'a> Desk<'a> {
         let seed = CallSeed(seed(&trial.sample.id, trial.epoch));
         let (draws, requests) = (HashMap::new(), Vec::new());
         let (usage, origins) = (Usage::default(), Origins::default());
-        Desk { trial, answers, asker, seed, draws, requests, usage, origins }
+        Desk {
+            trial,
+            answers,
+            asker,
+            seed,
+            draws,
+            requests,
+            usage,
+            origins,
+        }
     }
 
     /// All questions at once; the exchanges in their order.
     async fn ask(&mut self, questions: Vec<Question<'_>>) -> Result<Vec<Exchange>, CallFailure> {
         if self.requests.len() + questions.len() > MOST_ASKED {
             let message = format!("the trial's plugins ask for more than {MOST_ASKED} answers");
-            return Err(CallFailure::Trial(TrialFailure::new(Cause::PluginLimit, message)));
+            return Err(CallFailure::Trial(TrialFailure::new(
+                Cause::PluginLimit,
+                message,
+            )));
         }
         let mut sent = Vec::with_capacity(questions.len());
         for (lane, sampling, prompt) in questions {
-            let prompt = Arc::new(Prompt { sampling: filled(prompt.sampling, sampling), ..prompt });
+            let prompt = Arc::new(Prompt {
+                sampling: filled(prompt.sampling, sampling),
+                ..prompt
+            });
             let (request, digest) = self.encode(lane, &prompt).await?;
             sent.push((lane, prompt, request, digest));
         }
         let (answers, asker) = (self.answers, self.asker);
-        let calls = sent.iter().map(|(lane, _, request, digest)| answers.answer(request, *digest, lane, asker));
+        let calls = sent
+            .iter()
+            .map(|(lane, _, request, digest)| answers.answer(request, *digest, lane, asker));
         let answered = in_order(join_all(calls).await)?;
         let exchanges = sent.into_iter().zip(answered);
-        Ok(exchanges.map(|((_, prompt, _, digest), (answered, origin))| self.note(prompt, digest, &answered, origin)).collect())
+        Ok(exchanges
+            .map(|((_, prompt, _, digest), (answered, origin))| {
+                self.note(prompt, digest, &answered, origin)
+            })
+            .collect())
     }
 
-    async fn encode(&mut self, lane: &Lane, prompt: &Arc<Prompt>) -> Result<(Request, Digest), CallFailure> {
-        let plain = lane.provider.encode(Arc::clone(&lane.model), Arc::clone(prompt)).await;
+    async fn encode(
+        &mut self,
+        lane: &Lane,
+        prompt: &Arc<Prompt>,
+    ) -> Result<(Request, Digest), CallFailure> {
+        let plain = lane
+            .provider
+            .encode(Arc::clone(&lane.model), Arc::clone(prompt))
+            .await;
         let plain = plain.map_err(|failure| self.plugin_failure(failure))?;
-        let draw = Draw { epoch: self.trial.epoch, repeat: 0 };
-        let request = Request::new(plain, &lane.endpoint, draw, &self.trial.config.salt).map_err(|error| {
-            let name = lane.provider.plugin.name();
-            let version = &lane.provider.plugin.digest().to_string()[..12];
-            let message = format!("provider `{name}` ({version}) broke the contract: {error}");
-            CallFailure::Trial(TrialFailure::new(Cause::PluginTrap, message))
-        })?;
+        let draw = Draw {
+            epoch: self.trial.epoch,
+            repeat: 0,
+        };
+        let request = Request::new(plain, &lane.endpoint, draw, &self.trial.config.salt).map_err(
+            |error| {
+                let name = lane.provider.plugin.name();
+                let version = &lane.provider.plugin.digest().to_string()[..12];
+                let message = format!("provider `{name}` ({version}) broke the contract: {error}");
+                CallFailure::Trial(TrialFailure::new(Cause::PluginTrap, message))
+            },
+        )?;
         let first = request.digest();
-        let repeat = self.draws.entry(first).and_modify(|count| *count += 1).or_insert(0);
+        let repeat = self
+            .draws
+            .entry(first)
+            .and_modify(|count| *count += 1)
+            .or_insert(0);
         if *repeat == 0 {
             return Ok((request, first));
         }
@@ -220,34 +301,62 @@ impl<'a> Desk<'a> {
         Ok((request, digest))
     }
 
-    fn note(&mut self, prompt: Arc<Prompt>, digest: Digest, answered: &Answered, origin: Origin) -> Exchange {
+    fn note(
+        &mut self,
+        prompt: Arc<Prompt>,
+        digest: Digest,
+        answered: &Answered,
+        origin: Origin,
+    ) -> Exchange {
         match origin {
             Origin::Hit => self.origins.hits += 1,
             Origin::Shared => self.origins.shared += 1,
             Origin::Call => self.origins.calls += 1,
         }
         self.usage.add(&answered.completion.usage);
-        self.requests.push(record::Exchange { digest, response: answered.response });
-        Exchange { prompt: Arc::unwrap_or_clone(prompt), completion: answered.completion.clone() }
+        self.requests.push(record::Exchange {
+            digest,
+            response: answered.response,
+        });
+        Exchange {
+            prompt: Arc::unwrap_or_clone(prompt),
+            completion: answered.completion.clone(),
+        }
     }
 
     /// Parameters that a plugin refuses concern every trial: the run ends before more is paid for.
     fn plugin_failure(&self, failure: Failure) -> CallFailure {
         match failure.kind {
-            FailureKind::BadParams => CallFailure::Stopped(StopReason::Experiment(failure.to_string())),
-            FailureKind::Refusal | FailureKind::Trap | FailureKind::Limit | FailureKind::Host => failure.into(),
+            FailureKind::BadParams => {
+                CallFailure::Stopped(StopReason::Experiment(failure.to_string()))
+            }
+            FailureKind::Refusal | FailureKind::Trap | FailureKind::Limit | FailureKind::Host => {
+                failure.into()
+            }
         }
     }
 }
 
 /// What the prompt leaves open is the experiment's to say; what neither says is left to the model.
 fn filled(prompt: Sampling, experiment: &Sampling) -> Sampling {
-    let Sampling { max_tokens, temperature, top_p, stop, seed, response_schema, extra } = prompt;
+    let Sampling {
+        max_tokens,
+        temperature,
+        top_p,
+        stop,
+        seed,
+        response_schema,
+        extra,
+    } = prompt;
     Sampling {
         max_tokens: max_tokens.or(experiment.max_tokens),
         temperature: temperature.or(experiment.temperature),
         top_p: top_p.or(experiment.top_p),
-        stop: if stop.is_empty() { experiment.stop.clone() } else { stop },
+        stop: if stop.is_empty() {
+            experiment.stop.clone()
+        } else {
+            stop
+        },
         seed: seed.or(experiment.seed),
         response_schema: response_schema.or_else(|| experiment.response_schema.clone()),
         extra: extra.or_else(|| experiment.extra.clone()),
@@ -257,6 +366,9 @@ fn filled(prompt: Sampling, experiment: &Sampling) -> Sampling {
 /// What a guest's random numbers follow from.
 fn seed(sample: &str, epoch: u32) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("xhost trial seed v1");
-    hasher.update(&(sample.len() as u64).to_le_bytes()).update(sample.as_bytes()).update(&epoch.to_le_bytes());
+    hasher
+        .update(&(sample.len() as u64).to_le_bytes())
+        .update(sample.as_bytes())
+        .update(&epoch.to_le_bytes());
     *hasher.finalize().as_bytes()
 }

@@ -8,14 +8,23 @@ use std::process::{Child, Command, Output, Stdio};
 
 /// The repository.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("host stands in the repository").to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("host stands in the repository")
+        .to_path_buf()
 }
 
 /// Real inputs that are not part of the repository. Where they are missing, says so.
 pub fn shared_data(name: &str) -> Option<PathBuf> {
     let named = std::env::var_os("XHOST_SHARED_DATA").map(PathBuf::from);
-    let beside = repository().parent().map(|parent| parent.join("shared/data"));
-    let found = [named, beside].into_iter().flatten().map(|folder| folder.join(name)).find(|path| path.exists());
+    let beside = repository()
+        .parent()
+        .map(|parent| parent.join("shared/data"));
+    let found = [named, beside]
+        .into_iter()
+        .flatten()
+        .map(|folder| folder.join(name))
+        .find(|path| path.exists());
     if found.is_none() {
         eprintln!("NOT RUN: there is no {name} in $XHOST_SHARED_DATA or ../shared/data");
     }
@@ -29,7 +38,9 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Place {
-        Place { folder: tempfile::tempdir().expect("a temporary folder") }
+        Place {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -38,7 +49,8 @@ impl Place {
 
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
-        std::fs::create_dir_all(path.parent().expect("a file has a folder")).expect("the folder can be made");
+        std::fs::create_dir_all(path.parent().expect("a file has a folder"))
+            .expect("the folder can be made");
         std::fs::write(&path, text).expect("the file can be written");
         path
     }
@@ -49,7 +61,10 @@ impl Place {
 
     /// The lines of a JSONL file.
     pub fn lines(&self, name: &str) -> Vec<Value> {
-        self.read(name).lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+        self.read(name)
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("each line is JSON"))
+            .collect()
     }
 
     pub fn json(&self, name: &str) -> Value {
@@ -60,9 +75,19 @@ impl Place {
     pub fn xhost(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xhost"));
         command.current_dir(self.folder.path());
-        command.env("XDG_DATA_HOME", self.path("data-home")).env("HOME", self.folder.path());
-        command.env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
-        for variable in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"] {
+        command
+            .env("XDG_DATA_HOME", self.path("data-home"))
+            .env("HOME", self.folder.path());
+        command.env(
+            "XDG_CACHE_HOME",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+        );
+        for variable in [
+            "OPENAI_API_KEY",
+            "OPENAI_BASE_URL",
+            "ANTHROPIC_API_KEY",
+            "ANTHROPIC_BASE_URL",
+        ] {
             command.env_remove(variable);
         }
         command
@@ -70,7 +95,12 @@ impl Place {
 
     /// `xhost run` with these arguments, to its end.
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        let output = self.xhost().arg("run").args(arguments).output().expect("xhost starts");
+        let output = self
+            .xhost()
+            .arg("run")
+            .args(arguments)
+            .output()
+            .expect("xhost starts");
         Ran { output }
     }
 }
@@ -95,7 +125,13 @@ impl Ran {
 
     #[track_caller]
     pub fn expect(self, code: i32) -> Ran {
-        assert_eq!(self.code(), code, "stdout:\n{}\nstderr:\n{}", self.stdout(), self.stderr());
+        assert_eq!(
+            self.code(),
+            code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout(),
+            self.stderr()
+        );
         self
     }
 
@@ -126,9 +162,17 @@ impl Simulator {
             .expect("the simulator starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("its output is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
-        let address = line.trim().strip_prefix("listening on http://").expect("it says where it listens");
-        Simulator { address: address.to_owned(), child }
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("it says where it listens");
+        let address = line
+            .trim()
+            .strip_prefix("listening on http://")
+            .expect("it says where it listens");
+        Simulator {
+            address: address.to_owned(),
+            child,
+        }
     }
 
     /// The address as `model.base_url`.
@@ -138,16 +182,25 @@ impl Simulator {
 
     pub fn stats(&self) -> Value {
         let mut stream = TcpStream::connect(&self.address).expect("the simulator answers");
-        let request = format!("GET /stats HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
-        stream.write_all(request.as_bytes()).expect("the request leaves");
+        let request = format!(
+            "GET /stats HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+            self.address
+        );
+        stream
+            .write_all(request.as_bytes())
+            .expect("the request leaves");
         let mut response = String::new();
-        stream.read_to_string(&mut response).expect("the answer arrives");
+        stream
+            .read_to_string(&mut response)
+            .expect("the answer arrives");
         let (_, body) = response.split_once("\r\n\r\n").expect("an HTTP answer");
         serde_json::from_str(body).expect("the counters are JSON")
     }
 
     pub fn count(&self, counter: &str) -> u64 {
-        self.stats()[counter].as_u64().unwrap_or_else(|| panic!("no counter {counter}"))
+        self.stats()[counter]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no counter {counter}"))
     }
 }
 

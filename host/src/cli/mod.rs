@@ -95,9 +95,17 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     raise_file_limit();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
-        Err(error) => return report(&Failure::new(Exit::Internal, format!("cannot start: {error}"))),
+        Err(error) => {
+            return report(&Failure::new(
+                Exit::Internal,
+                format!("cannot start: {error}"),
+            ));
+        }
     };
     let ended = runtime.block_on(async {
         match cli.command {
@@ -124,7 +132,10 @@ struct Failure {
 
 impl Failure {
     fn new(exit: Exit, message: impl ToString) -> Failure {
-        Failure { exit, message: message.to_string() }
+        Failure {
+            exit,
+            message: message.to_string(),
+        }
     }
 
     fn wrong(message: impl ToString) -> Failure {

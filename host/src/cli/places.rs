@@ -16,8 +16,15 @@ pub(super) fn store() -> PathBuf {
 
 /// Compiled plugins; `None` where there is no home to keep them in.
 pub(super) fn compiled() -> Option<Compiled> {
-    let folder = choose_base_strategy().ok()?.cache_dir().join("xhost").join("aot");
-    Some(Compiled { folder, compiler: std::env::current_exe().ok() })
+    let folder = choose_base_strategy()
+        .ok()?
+        .cache_dir()
+        .join("xhost")
+        .join("aot");
+    Some(Compiled {
+        folder,
+        compiler: std::env::current_exe().ok(),
+    })
 }
 
 /// The folder for the results of this experiment: its name under `runs/`; where another run has that, the name and the
@@ -27,7 +34,9 @@ pub(super) fn results(name: &str, plan: &str) -> PathBuf {
     let there = std::fs::read_to_string(plain.join("run.json")).ok();
     let holder = there.and_then(|text| serde_json::from_str::<RunFile>(&text).ok());
     match holder {
-        Some(holder) if holder.plan != plan => Path::new("runs").join(format!("{name}-{}", &plan[..8])),
+        Some(holder) if holder.plan != plan => {
+            Path::new("runs").join(format!("{name}-{}", &plan[..8]))
+        }
         _ => plain,
     }
 }

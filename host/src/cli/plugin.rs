@@ -18,7 +18,9 @@ pub(super) enum Command {
         json: bool,
     },
     /// Show what a plugin is, without running it on anything
-    #[command(after_help = "Example:\n  xhost plugin show numeric\n  xhost plugin show ./scorer.wasm --json")]
+    #[command(
+        after_help = "Example:\n  xhost plugin show numeric\n  xhost plugin show ./scorer.wasm --json"
+    )]
     Show {
         /// A built-in plugin's name, or a component's file
         plugin: PathBuf,
@@ -32,7 +34,9 @@ pub(super) async fn main(command: Command) -> Result<Exit, Failure> {
     let engine = Engine::new(places::compiled()).map_err(|e| Failure::new(Exit::Internal, e))?;
     let (plugins, as_json, many) = match command {
         Command::List { json } => {
-            let all: Result<Vec<_>, _> = builtin::names().map(|name| builtin::load(&engine, name)).collect();
+            let all: Result<Vec<_>, _> = builtin::names()
+                .map(|name| builtin::load(&engine, name))
+                .collect();
             (all.map_err(Failure::wrong)?, json, true)
         }
         Command::Show { plugin, json } => (vec![load(&engine, &plugin)?], json, false),
@@ -40,7 +44,11 @@ pub(super) async fn main(command: Command) -> Result<Exit, Failure> {
     let mut shown = Vec::with_capacity(plugins.len());
     for plugin in &plugins {
         let schema = plugin.schema().await.map_err(Failure::wrong)?;
-        let (name, kind, digest) = (plugin.name(), plugin.kind().text(), plugin.digest().to_string());
+        let (name, kind, digest) = (
+            plugin.name(),
+            plugin.kind().text(),
+            plugin.digest().to_string(),
+        );
         shown.push(json!({ "name": name, "kind": kind, "digest": digest, "params": schema }));
     }
     if as_json {
@@ -49,9 +57,16 @@ pub(super) async fn main(command: Command) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     for (plugin, shown) in plugins.iter().zip(&shown) {
-        let names = shown["params"]["properties"].as_object().map(|params| params.keys().cloned().collect::<Vec<_>>());
+        let names = shown["params"]["properties"]
+            .as_object()
+            .map(|params| params.keys().cloned().collect::<Vec<_>>());
         let names = names.unwrap_or_default().join(", ");
-        println!("{:14} {:16} {}  params: {names}", plugin.kind().text(), plugin.name(), &plugin.digest().to_string()[..12]);
+        println!(
+            "{:14} {:16} {}  params: {names}",
+            plugin.kind().text(),
+            plugin.name(),
+            &plugin.digest().to_string()[..12]
+        );
         if !many {
             println!("{:#}", shown["params"]);
         }
@@ -63,8 +78,15 @@ pub(super) async fn main(command: Command) -> Result<Exit, Failure> {
 /// the run's.
 pub(super) fn compile() -> Result<Exit, Failure> {
     let mut bytes = Vec::new();
-    std::io::stdin().lock().take(SIZE_LIMIT).read_to_end(&mut bytes).map_err(Failure::wrong)?;
-    let compiled = places::compiled().map(|compiled| Compiled { compiler: None, ..compiled });
+    std::io::stdin()
+        .lock()
+        .take(SIZE_LIMIT)
+        .read_to_end(&mut bytes)
+        .map_err(Failure::wrong)?;
+    let compiled = places::compiled().map(|compiled| Compiled {
+        compiler: None,
+        ..compiled
+    });
     let engine = Engine::new(compiled).map_err(|e| Failure::new(Exit::Internal, e))?;
     Plugin::from_bytes(&engine, "stdin", &bytes).map_err(Failure::wrong)?;
     Ok(Exit::Done)

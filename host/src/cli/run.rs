@@ -82,7 +82,9 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     let mut lanes = Lanes::new(stage.network.clone(), &experiments, concurrency);
     let mut jobs = Vec::with_capacity(experiments.len());
     for experiment in &experiments {
-        let plan = Plan::new(experiment, &engine, &mut lanes).await.map_err(Failure::wrong)?;
+        let plan = Plan::new(experiment, &engine, &mut lanes)
+            .await
+            .map_err(Failure::wrong)?;
         let out = out(&arguments, &plan, experiments.len());
         jobs.push((Arc::new(plan), out));
     }
@@ -91,14 +93,27 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     let (answers, writer) = Answers::new(Arc::new(store), stop.clone());
     let interrupts = tokio::spawn(watch_interrupts(stop.clone()));
     let window = Arc::new(Window::new(lanes.concurrency()));
-    let exit = run_all(&arguments, jobs, Process { answers, window, stop }).await;
+    let exit = run_all(
+        &arguments,
+        jobs,
+        Process {
+            answers,
+            window,
+            stop,
+        },
+    )
+    .await;
     interrupts.abort();
     writer.await.map_err(|e| Failure::new(Exit::Internal, e))?;
     exit
 }
 
 fn experiments(arguments: &Arguments) -> Result<Vec<Experiment>, Failure> {
-    let (overrides, files): (Vec<String>, Vec<String>) = arguments.words.iter().cloned().partition(|word| is_override(word));
+    let (overrides, files): (Vec<String>, Vec<String>) = arguments
+        .words
+        .iter()
+        .cloned()
+        .partition(|word| is_override(word));
     let parts = Parts {
         name: arguments.name.clone(),
         dataset: arguments.dataset.clone(),
@@ -109,11 +124,15 @@ fn experiments(arguments: &Arguments) -> Result<Vec<Experiment>, Failure> {
     };
     let here = Path::new("xhost.yaml");
     if !files.is_empty() {
-        let load = |file: &String| Experiment::load(Path::new(file), &parts, &overrides).map_err(Failure::wrong);
+        let load = |file: &String| {
+            Experiment::load(Path::new(file), &parts, &overrides).map_err(Failure::wrong)
+        };
         return files.iter().map(load).collect();
     }
     if here.exists() {
-        return Experiment::load(here, &parts, &overrides).map(|one| vec![one]).map_err(Failure::wrong);
+        return Experiment::load(here, &parts, &overrides)
+            .map(|one| vec![one])
+            .map_err(Failure::wrong);
     }
     if arguments.dataset.is_none() {
         return Err(Failure::wrong(
@@ -121,7 +140,9 @@ fn experiments(arguments: &Arguments) -> Result<Vec<Experiment>, Failure> {
              --prompt (see `xhost run --help`)",
         ));
     }
-    Experiment::from_parts(&parts, &overrides).map(|one| vec![one]).map_err(Failure::wrong)
+    Experiment::from_parts(&parts, &overrides)
+        .map(|one| vec![one])
+        .map_err(Failure::wrong)
 }
 
 /// One experiment gets the folder itself, several get one each inside it.
@@ -146,18 +167,40 @@ impl Stage {
     async fn set(arguments: &Arguments, experiments: &[Experiment]) -> Result<Stage, Failure> {
         if !arguments.rehearse {
             let store = arguments.store.clone().unwrap_or_else(places::store);
-            return Ok(Stage { network: Network::Real, store, _rehearsal: None });
+            return Ok(Stage {
+                network: Network::Real,
+                store,
+                _rehearsal: None,
+            });
         }
-        let replies = arguments.replies.clone().or_else(|| experiments.iter().find_map(|one| one.rehearse.clone()));
-        let replies = replies.map(|file| simulate::Replies::load(&file)).transpose().map_err(Failure::wrong)?;
-        let options = simulate::Options { replies, ..simulate::Options::default() };
+        let replies = arguments
+            .replies
+            .clone()
+            .or_else(|| experiments.iter().find_map(|one| one.rehearse.clone()));
+        let replies = replies
+            .map(|file| simulate::Replies::load(&file))
+            .transpose()
+            .map_err(Failure::wrong)?;
+        let options = simulate::Options {
+            replies,
+            ..simulate::Options::default()
+        };
         let loopback = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-        let simulator = simulate::bind(loopback, options).await.map_err(|e| Failure::new(Exit::Internal, e))?;
+        let simulator = simulate::bind(loopback, options)
+            .await
+            .map_err(|e| Failure::new(Exit::Internal, e))?;
         let network = Network::Rehearsal(simulator.address());
         tokio::spawn(simulator.serve(std::future::pending::<()>()));
         let folder = tempfile::tempdir().map_err(|e| Failure::new(Exit::Disk, e))?;
-        let store = arguments.store.clone().unwrap_or_else(|| folder.path().join("store.redb"));
-        Ok(Stage { network, store, _rehearsal: Some(folder) })
+        let store = arguments
+            .store
+            .clone()
+            .unwrap_or_else(|| folder.path().join("store.redb"));
+        Ok(Stage {
+            network,
+            store,
+            _rehearsal: Some(folder),
+        })
     }
 }
 
@@ -165,7 +208,9 @@ fn open_store(path: &Path) -> Result<Store, Failure> {
     let fails = |error: xhost_store::OpenError| Failure::new(Exit::Disk, error);
     let store = Store::open(path, xhost_store::Options::default()).map_err(fails)?;
     for folder in disk::spill_folders(path) {
-        let absorbed = store.absorb_spills(&folder).map_err(|e| Failure::new(Exit::Disk, e))?;
+        let absorbed = store
+            .absorb_spills(&folder)
+            .map_err(|e| Failure::new(Exit::Disk, e))?;
         for line in absorbed.messages() {
             eprintln!("{line}");
         }
@@ -175,14 +220,21 @@ fn open_store(path: &Path) -> Result<Store, Failure> {
 
 /// The first Ctrl-C lets calls in flight finish; the second leaves at once.
 async fn watch_interrupts(stop: Stop) {
-    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
+    let Ok(mut terminate) =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    else {
+        return;
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
     }
     stop.request(StopReason::Interrupted);
     if tokio::signal::ctrl_c().await.is_ok() {
-        #[expect(clippy::disallowed_methods, reason = "whoever asks twice does not want to wait for calls in flight")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "whoever asks twice does not want to wait for calls in flight"
+        )]
         std::process::exit(Exit::Interrupted as i32);
     }
 }
@@ -204,18 +256,25 @@ async fn run_all(
         async move {
             let ledger = Ledger::open(&out, &plan).map_err(|e| Failure::new(Exit::Disk, e))?;
             if let Some(earlier) = ledger.earlier() {
-                eprintln!("{} held the results of another run: they are in {} now", out.display(), earlier.display());
+                eprintln!(
+                    "{} held the results of another run: they are in {} now",
+                    out.display(),
+                    earlier.display()
+                );
             }
             let mut progress = Progress::new(&plan, style, &screen);
             let ended = crate::run::run(&plan, &process, ledger, &mut progress).await;
-            ended.map(|ended| (ended, out)).map_err(|e| Failure::new(Exit::Disk, e))
+            ended
+                .map(|ended| (ended, out))
+                .map_err(|e| Failure::new(Exit::Disk, e))
         }
     });
     let mut worst = Ok(Exit::Done);
     for result in futures_util::future::join_all(runs).await {
         let exit = result.map(|(ended, out)| conclude(&ended, &out, style));
         worst = match (worst, exit) {
-            (Ok(Exit::Done), exit) | (Ok(Exit::TrialsFailed), exit @ (Ok(Exit::Interrupted) | Err(_))) => exit,
+            (Ok(Exit::Done), exit)
+            | (Ok(Exit::TrialsFailed), exit @ (Ok(Exit::Interrupted) | Err(_))) => exit,
             (worst, _) => worst,
         };
     }
@@ -226,16 +285,27 @@ fn conclude(ended: &Ended, out: &Path, style: Style) -> Exit {
     let mut stdout = std::io::stdout().lock();
     // Nobody reads the output any more: the results are on disk all the same.
     let _ = match style {
-        Style::Json => writeln!(stdout, "{}", serde_json::json!({ "event": "summary", "out": out, "summary": ended.summary })),
+        Style::Json => writeln!(
+            stdout,
+            "{}",
+            serde_json::json!({ "event": "summary", "out": out, "summary": ended.summary })
+        ),
         Style::Person | Style::Quiet => {
-            writeln!(stdout, "{}\nresults in {}", summary::render(&ended.summary), out.display())
+            writeln!(
+                stdout,
+                "{}\nresults in {}",
+                summary::render(&ended.summary),
+                out.display()
+            )
         }
     };
     match &ended.stopped {
         Some(reason) => {
             let totals = &ended.summary.totals;
             let kept = totals.hits + totals.calls;
-            eprintln!("stopped: {reason}\n{kept} answers are in the store; the same command goes on from there");
+            eprintln!(
+                "stopped: {reason}\n{kept} answers are in the store; the same command goes on from there"
+            );
             reason.into()
         }
         None if ended.summary.totals.failures > 0 => Exit::TrialsFailed,

@@ -46,9 +46,16 @@ pub(super) struct Arguments {
 
 pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     if !(0.0..=1.0).contains(&arguments.fail) {
-        return Err(Failure::wrong("--fail is a share: write a number from 0 to 1, such as 0.05"));
+        return Err(Failure::wrong(
+            "--fail is a share: write a number from 0 to 1, such as 0.05",
+        ));
     }
-    let replies = arguments.replies.as_deref().map(Replies::load).transpose().map_err(Failure::wrong)?;
+    let replies = arguments
+        .replies
+        .as_deref()
+        .map(Replies::load)
+        .transpose()
+        .map_err(Failure::wrong)?;
     let options = Options {
         replies,
         latency: Latency::mean(Duration::from_millis(arguments.latency_ms)),
@@ -58,14 +65,20 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
         seed: arguments.seed,
         key: arguments.key,
     };
-    let simulator = bind(arguments.listen, options)
-        .await
-        .map_err(|e| Failure::wrong(format!("cannot listen on {}: {e}; choose another with --listen", arguments.listen)))?;
+    let simulator = bind(arguments.listen, options).await.map_err(|e| {
+        Failure::wrong(format!(
+            "cannot listen on {}: {e}; choose another with --listen",
+            arguments.listen
+        ))
+    })?;
     println!("listening on http://{}", simulator.address());
     let interrupted = async {
         // Without signals there is only `kill`, which needs no help.
         let _ = tokio::signal::ctrl_c().await;
     };
-    simulator.serve(interrupted).await.map_err(|e| Failure::new(Exit::Internal, e))?;
+    simulator
+        .serve(interrupted)
+        .await
+        .map_err(|e| Failure::new(Exit::Internal, e))?;
     Ok(Exit::Done)
 }

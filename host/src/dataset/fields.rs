@@ -32,14 +32,25 @@ const TARGETS: [&str; 4] = ["target", "answer", "label", "output"];
 
 impl FieldMap {
     pub(super) fn sample(&self, row: &Row, number: u64) -> Result<Sample, DatasetError> {
-        let id = self.find(row, self.id.as_deref(), "id", &["id"])?.map_or_else(|| number.to_string(), text);
-        let input = self.find(row, self.input.as_deref(), "input", &INPUTS)?.map_or_else(String::new, text);
-        let targets = self.find(row, self.target.as_deref(), "target", &TARGETS)?.map_or_else(Vec::new, texts);
+        let id = self
+            .find(row, self.id.as_deref(), "id", &["id"])?
+            .map_or_else(|| number.to_string(), text);
+        let input = self
+            .find(row, self.input.as_deref(), "input", &INPUTS)?
+            .map_or_else(String::new, text);
+        let targets = self
+            .find(row, self.target.as_deref(), "target", &TARGETS)?
+            .map_or_else(Vec::new, texts);
         if id.is_empty() {
             return Err(row.error("its id is empty".into()));
         }
         let fields = serde_json::to_string(&row.fields).map_err(|e| row.error(e.to_string()))?;
-        Ok(Sample { id, input, targets, fields })
+        Ok(Sample {
+            id,
+            input,
+            targets,
+            fields,
+        })
     }
 
     fn find<'r>(
@@ -50,7 +61,10 @@ impl FieldMap {
         usual: &[&str],
     ) -> Result<Option<&'r Value>, DatasetError> {
         let Some(mapped) = mapped else {
-            return Ok(usual.iter().find_map(|name| row.fields.get(*name)).filter(|value| !value.is_null()));
+            return Ok(usual
+                .iter()
+                .find_map(|name| row.fields.get(*name))
+                .filter(|value| !value.is_null()));
         };
         let found = row.fields.get(mapped);
         found.map(Some).ok_or_else(|| {
@@ -63,13 +77,23 @@ impl FieldMap {
 }
 
 fn names(fields: &Map<String, Value>) -> String {
-    let names: Vec<String> = fields.keys().take(20).map(|name| format!("`{}`", crate::text::plain(name))).collect();
-    if names.is_empty() { "nothing".into() } else { names.join(", ") }
+    let names: Vec<String> = fields
+        .keys()
+        .take(20)
+        .map(|name| format!("`{}`", crate::text::plain(name)))
+        .collect();
+    if names.is_empty() {
+        "nothing".into()
+    } else {
+        names.join(", ")
+    }
 }
 
 /// A text as it is, anything else as JSON.
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn texts(value: &Value) -> Vec<String> {

@@ -17,7 +17,10 @@ pub(super) struct Source {
 pub(super) type Stamp = (u64, Option<std::time::SystemTime>);
 
 /// All files, in their order.
-pub(super) fn sources(paths: &[PathBuf], format: Option<Format>) -> Result<Vec<Source>, DatasetError> {
+pub(super) fn sources(
+    paths: &[PathBuf],
+    format: Option<Format>,
+) -> Result<Vec<Source>, DatasetError> {
     let mut sources = Vec::new();
     for path in paths {
         for file in matches(path)? {
@@ -28,7 +31,10 @@ pub(super) fn sources(paths: &[PathBuf], format: Option<Format>) -> Result<Vec<S
 }
 
 fn matches(path: &Path) -> Result<Vec<PathBuf>, DatasetError> {
-    let fails = |what: String| DatasetError::File { path: path.into(), what };
+    let fails = |what: String| DatasetError::File {
+        path: path.into(),
+        what,
+    };
     let text = path.to_string_lossy();
     // A file whose name has a bracket in it is still a file.
     if path.exists() || !text.contains(['*', '?', '[']) {
@@ -44,19 +50,32 @@ fn matches(path: &Path) -> Result<Vec<PathBuf>, DatasetError> {
 }
 
 fn source(path: PathBuf, format: Option<Format>) -> Result<Source, DatasetError> {
-    let fails = |what: String| DatasetError::File { path: path.clone(), what };
-    let metadata = std::fs::metadata(&path).map_err(|e| fails(format!("cannot be read: {e}{}", near(&path))))?;
+    let fails = |what: String| DatasetError::File {
+        path: path.clone(),
+        what,
+    };
+    let metadata = std::fs::metadata(&path)
+        .map_err(|e| fails(format!("cannot be read: {e}{}", near(&path))))?;
     if metadata.is_dir() {
-        return Err(fails(format!("is a folder; name the files in it, such as {}/*.jsonl", path.display())));
+        return Err(fails(format!(
+            "is a folder; name the files in it, such as {}/*.jsonl",
+            path.display()
+        )));
     }
     if !metadata.is_file() {
-        return Err(fails("is no regular file, and it is read more than once; write it to a file first".into()));
+        return Err(fails(
+            "is no regular file, and it is read more than once; write it to a file first".into(),
+        ));
     }
     let format = format.or_else(|| by_extension(&path)).ok_or_else(|| {
         fails("its extension is none of .jsonl, .json, .csv, .tsv, .parquet; say which it is as `dataset.format`".into())
     })?;
     let stamp = (metadata.len(), metadata.modified().ok());
-    Ok(Source { path: Arc::new(path), format, stamp })
+    Ok(Source {
+        path: Arc::new(path),
+        format,
+        stamp,
+    })
 }
 
 fn by_extension(path: &Path) -> Option<Format> {
@@ -72,10 +91,20 @@ fn by_extension(path: &Path) -> Option<Format> {
 
 /// A file in the same folder whose name is like this one.
 fn near(path: &Path) -> String {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let nearest = names.map(|other| (strsim::osa_distance(&name, &other), other)).min();
-    nearest.filter(|(distance, _)| *distance <= 3).map_or_else(String::new, |(_, other)| format!("; did you mean {other}?"))
+    let nearest = names
+        .map(|other| (strsim::osa_distance(&name, &other), other))
+        .min();
+    nearest
+        .filter(|(distance, _)| *distance <= 3)
+        .map_or_else(String::new, |(_, other)| format!("; did you mean {other}?"))
 }

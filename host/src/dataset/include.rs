@@ -13,14 +13,20 @@ const ROWS: usize = 10_000;
 /// # Errors
 /// Why it cannot be read, in words.
 pub fn read_included(path: &Path) -> Result<Value, String> {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let extension = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     match extension.as_str() {
         "jsonl" | "ndjson" | "csv" | "tsv" | "parquet" => read_rows(path),
         "json" => {
             let text = std::fs::read_to_string(path).map_err(|e| e.to_string())?;
             serde_json::from_str(&text).map_err(|e| format!("it is not JSON: {e}"))
         }
-        _ => std::fs::read_to_string(path).map(Value::from).map_err(|e| e.to_string()),
+        _ => std::fs::read_to_string(path)
+            .map(Value::from)
+            .map_err(|e| e.to_string()),
     }
 }
 

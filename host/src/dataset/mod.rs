@@ -93,7 +93,9 @@ pub enum DatasetError {
     #[error("`dataset.ids` names {} that no row has: {}", if .0.len() == 1 { "an id" } else { "ids" }, .0.iter().take(5).map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", "))]
     UnknownIds(Vec<String>),
     /// The files are others than they were.
-    #[error("the dataset changed while the run went on ({0}): start again, and leave the files alone")]
+    #[error(
+        "the dataset changed while the run went on ({0}): start again, and leave the files alone"
+    )]
     Changed(String),
     /// Temporary files cannot be written.
     #[error("cannot write temporary files for the dataset: {0}; free some space, or set TMPDIR")]
@@ -127,7 +129,11 @@ struct Row {
 
 impl Row {
     fn error(&self, what: String) -> DatasetError {
-        DatasetError::Row { path: (*self.path).clone(), place: self.place, what }
+        DatasetError::Row {
+            path: (*self.path).clone(),
+            place: self.place,
+            what,
+        }
     }
 }
 
@@ -154,26 +160,45 @@ impl Dataset {
     /// The first thing that is wrong, with its file and line.
     pub fn open(selection: &Selection) -> Result<Dataset, DatasetError> {
         let sources = files::sources(&selection.paths, selection.format)?;
-        let ids = selection.ids.as_ref().map(|ids| ids.iter().cloned().collect());
-        let mut reading =
-            Reading { sources, fields: selection.fields.clone(), ids, range: 0..u64::MAX, shuffled: None };
+        let ids = selection
+            .ids
+            .as_ref()
+            .map(|ids| ids.iter().cloned().collect());
+        let mut reading = Reading {
+            sources,
+            fields: selection.fields.clone(),
+            ids,
+            range: 0..u64::MAX,
+            shuffled: None,
+        };
         let selected = look_through(&mut reading, selection.shuffle)?;
         let Range { start, end } = selection.range.clone().unwrap_or(0..u64::MAX);
         let (start, end) = (start.min(selected), end.min(selected));
-        let end = selection.limit.map_or(end, |limit| end.min(start.saturating_add(limit)));
+        let end = selection
+            .limit
+            .map_or(end, |limit| end.min(start.saturating_add(limit)));
         reading.range = start..end.max(start);
         let mut hasher = blake3::Hasher::new_derive_key("xhost dataset v1");
         let mut length = 0;
         let plan = Arc::new(reading);
         for sample in samples(&plan) {
-            let Sample { id, input: _, targets: _, fields } = sample?;
+            let Sample {
+                id,
+                input: _,
+                targets: _,
+                fields,
+            } = sample?;
             for text in [&id, &fields] {
                 hasher.update(&(text.len() as u64).to_le_bytes());
                 hasher.update(text.as_bytes());
             }
             length += 1;
         }
-        Ok(Dataset { plan, length, digest: hasher.finalize() })
+        Ok(Dataset {
+            plan,
+            length,
+            digest: hasher.finalize(),
+        })
     }
 
     /// How many samples are selected.
@@ -212,7 +237,9 @@ impl Dataset {
                     Some(sample)
                 }
                 None if seen == expected => None,
-                None => Some(Err(DatasetError::Changed(format!("it had {expected} rows, and now has {seen}")))),
+                None => Some(Err(DatasetError::Changed(format!(
+                    "it had {expected} rows, and now has {seen}"
+                )))),
             }
         })
     }
@@ -228,7 +255,11 @@ fn look_through(reading: &mut Reading, shuffle: Option<u64>) -> Result<u64, Data
         let sample = sample?;
         unique.add(&sample.id)?;
         missing.remove(&sample.id);
-        if reading.ids.as_ref().is_none_or(|ids| ids.contains(&sample.id)) {
+        if reading
+            .ids
+            .as_ref()
+            .is_none_or(|ids| ids.contains(&sample.id))
+        {
             selected += 1;
             if let Some(spool) = &mut spool {
                 spool.add(&sample)?;
@@ -254,14 +285,19 @@ fn name_duplicate(reading: &Reading, hash: u128) -> DatasetError {
     for row in raw(&reading.sources) {
         let Ok(row) = row else { break };
         number += 1;
-        let Ok(sample) = reading.fields.sample(&row, number) else { break };
+        let Ok(sample) = reading.fields.sample(&row, number) else {
+            break;
+        };
         if unique::hash(&sample.id) != hash {
             continue;
         }
         match first {
             None => first = Some(format!("{}, {}", row.path.display(), row.place)),
             Some(first) => {
-                let what = format!("its id `{}` is that of {first}; ids must differ", crate::text::plain(&sample.id));
+                let what = format!(
+                    "its id `{}` is that of {first}; ids must differ",
+                    crate::text::plain(&sample.id)
+                );
                 return row.error(what);
             }
         }
@@ -286,7 +322,9 @@ fn unshuffled(
 }
 
 /// The selected samples.
-fn samples(reading: &Arc<Reading>) -> Box<dyn Iterator<Item = Result<Sample, DatasetError>> + Send> {
+fn samples(
+    reading: &Arc<Reading>,
+) -> Box<dyn Iterator<Item = Result<Sample, DatasetError>> + Send> {
     let Range { start, end } = reading.range;
     let (skipped, taken) = (start as usize, (end - start) as usize);
     let reading = Arc::clone(reading);

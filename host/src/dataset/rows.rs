@@ -27,9 +27,14 @@ pub(super) fn read(source: Source) -> Rows {
 }
 
 fn open(source: &Source) -> Result<Rows, DatasetError> {
-    let fails = |what: String| DatasetError::File { path: (*source.path).clone(), what };
+    let fails = |what: String| DatasetError::File {
+        path: (*source.path).clone(),
+        what,
+    };
     let file = File::open(&*source.path).map_err(|e| fails(format!("cannot be read: {e}")))?;
-    let metadata = file.metadata().map_err(|e| fails(format!("cannot be read: {e}")))?;
+    let metadata = file
+        .metadata()
+        .map_err(|e| fails(format!("cannot be read: {e}")))?;
     if (metadata.len(), metadata.modified().ok()) != source.stamp {
         return Err(DatasetError::Changed(source.path.display().to_string()));
     }
@@ -42,13 +47,27 @@ fn open(source: &Source) -> Result<Rows, DatasetError> {
     }
 }
 
-fn row(source: &Source, place: Place, fields: Result<Map<String, Value>, String>) -> Result<Row, DatasetError> {
+fn row(
+    source: &Source,
+    place: Place,
+    fields: Result<Map<String, Value>, String>,
+) -> Result<Row, DatasetError> {
     let path = Arc::clone(&source.path);
-    fields.map(|fields| Row { path, place, fields }).map_err(|what| error(source, place, what))
+    fields
+        .map(|fields| Row {
+            path,
+            place,
+            fields,
+        })
+        .map_err(|what| error(source, place, what))
 }
 
 fn error(source: &Source, place: Place, what: String) -> DatasetError {
-    DatasetError::Row { path: (*source.path).clone(), place, what }
+    DatasetError::Row {
+        path: (*source.path).clone(),
+        place,
+        what,
+    }
 }
 
 fn lines(source: Source, file: File) -> impl Iterator<Item = Result<Row, DatasetError>> + Send {
@@ -59,15 +78,27 @@ fn lines(source: Source, file: File) -> impl Iterator<Item = Result<Row, Dataset
             number += 1;
             let place = Place::Line(number);
             let mut line = Vec::new();
-            match reader.by_ref().take(ROW_BYTES + 1).read_until(b'\n', &mut line) {
+            match reader
+                .by_ref()
+                .take(ROW_BYTES + 1)
+                .read_until(b'\n', &mut line)
+            {
                 Err(e) => return Some(Err(error(&source, place, format!("cannot be read: {e}")))),
                 Ok(0) => return None,
                 Ok(_) if line.len() as u64 > ROW_BYTES => {
-                    return Some(Err(error(&source, place, "is longer than 64 MiB; is this JSON lines?".into())));
+                    return Some(Err(error(
+                        &source,
+                        place,
+                        "is longer than 64 MiB; is this JSON lines?".into(),
+                    )));
                 }
                 Ok(_) => {}
             }
-            let line = if number == 1 { without_mark(&line) } else { &line };
+            let line = if number == 1 {
+                without_mark(&line)
+            } else {
+                &line
+            };
             if !line.trim_ascii().is_empty() {
                 return Some(row(&source, place, object(line.trim_ascii())));
             }
@@ -81,57 +112,101 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
 
 /// One JSON object in which no key is there twice.
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|e| format!("is not UTF-8 (byte {})", e.valid_up_to() + 1))?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|e| format!("is not UTF-8 (byte {})", e.valid_up_to() + 1))?;
     json::check(text)?;
     match serde_json::from_str(text).map_err(|e| format!("is not JSON: {e}"))? {
         Value::Object(fields) => Ok(fields),
-        _ => Err("is no object; each row is one, such as {\"input\": \"…\", \"target\": \"…\"}".into()),
+        _ => Err(
+            "is no object; each row is one, such as {\"input\": \"…\", \"target\": \"…\"}".into(),
+        ),
     }
 }
 
 fn list(source: &Source, file: File) -> Result<Rows, DatasetError> {
-    let fails = |what: String| DatasetError::File { path: (*source.path).clone(), what };
+    let fails = |what: String| DatasetError::File {
+        path: (*source.path).clone(),
+        what,
+    };
     if source.stamp.0 > LIST_BYTES {
         return Err(fails("is a list of more than 256 MiB, which would have to be in memory; write it as JSON lines".into()));
     }
     let mut bytes = Vec::new();
-    file.take(LIST_BYTES).read_to_end(&mut bytes).map_err(|e| fails(format!("cannot be read: {e}")))?;
-    let text = std::str::from_utf8(without_mark(&bytes)).map_err(|_| fails("is not UTF-8".into()))?;
+    file.take(LIST_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(|e| fails(format!("cannot be read: {e}")))?;
+    let text =
+        std::str::from_utf8(without_mark(&bytes)).map_err(|_| fails("is not UTF-8".into()))?;
     json::check(text).map_err(fails)?;
-    let items: Vec<Value> = serde_json::from_str(text).map_err(|e| fails(format!("is no list of objects: {e}")))?;
+    let items: Vec<Value> =
+        serde_json::from_str(text).map_err(|e| fails(format!("is no list of objects: {e}")))?;
     let source = source.clone();
-    Ok(Box::new(items.into_iter().zip(1..).map(move |(item, number)| {
-        let fields = match item {
-            Value::Object(fields) => Ok(fields),
-            _ => Err("is no object".to_owned()),
-        };
-        row(&source, Place::Row(number), fields)
-    })))
+    Ok(Box::new(items.into_iter().zip(1..).map(
+        move |(item, number)| {
+            let fields = match item {
+                Value::Object(fields) => Ok(fields),
+                _ => Err("is no object".to_owned()),
+            };
+            row(&source, Place::Row(number), fields)
+        },
+    )))
 }
 
 fn separated(source: Source, file: File, separator: u8) -> Result<Rows, DatasetError> {
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(file);
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(separator)
+        .from_reader(file);
     let headers = reader.headers().cloned();
-    let headers = headers.map_err(|e| error(&source, Place::Line(1), format!("its header cannot be read: {e}")))?;
-    let names: Vec<String> = headers.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
-    if let Some(twice) = names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name)) {
-        return Err(error(&source, Place::Line(1), format!("its header has `{twice}` twice; rename one")));
+    let headers = headers.map_err(|e| {
+        error(
+            &source,
+            Place::Line(1),
+            format!("its header cannot be read: {e}"),
+        )
+    })?;
+    let names: Vec<String> = headers
+        .iter()
+        .map(|name| name.trim_start_matches('\u{feff}').to_owned())
+        .collect();
+    if let Some(twice) = names
+        .iter()
+        .enumerate()
+        .find_map(|(at, name)| names[..at].contains(name).then_some(name))
+    {
+        return Err(error(
+            &source,
+            Place::Line(1),
+            format!("its header has `{twice}` twice; rename one"),
+        ));
     }
     Ok(Box::new(reader.into_records().map(move |record| {
-        let line = |position: Option<&csv::Position>| Place::Line(position.map_or(0, csv::Position::line));
+        let line =
+            |position: Option<&csv::Position>| Place::Line(position.map_or(0, csv::Position::line));
         match record {
-            Err(e) => Err(error(&source, line(e.position()), format!("cannot be read: {e}"))),
+            Err(e) => Err(error(
+                &source,
+                line(e.position()),
+                format!("cannot be read: {e}"),
+            )),
             Ok(record) => {
                 let values = record.iter().map(Value::from);
-                row(&source, line(record.position()), Ok(names.iter().cloned().zip(values).collect()))
+                row(
+                    &source,
+                    line(record.position()),
+                    Ok(names.iter().cloned().zip(values).collect()),
+                )
             }
         }
     })))
 }
 
 fn parquet(source: Source, file: File) -> Result<Rows, DatasetError> {
-    let fails = |what: String| DatasetError::File { path: (*source.path).clone(), what };
-    let reader = SerializedFileReader::new(file).map_err(|e| fails(format!("is not Parquet: {e}")))?;
+    let fails = |what: String| DatasetError::File {
+        path: (*source.path).clone(),
+        what,
+    };
+    let reader =
+        SerializedFileReader::new(file).map_err(|e| fails(format!("is not Parquet: {e}")))?;
     if reader.num_row_groups() == 0 {
         return Ok(Box::new(std::iter::empty()));
     }

@@ -28,13 +28,32 @@ pub(super) struct Spool {
 
 impl Spool {
     pub(super) fn new(seed: u64) -> io::Result<Spool> {
-        let (rows, ends) = (BufWriter::new(tempfile::tempfile()?), BufWriter::new(tempfile::tempfile()?));
-        Ok(Spool { seed, rows, ends, end: 0, count: 0 })
+        let (rows, ends) = (
+            BufWriter::new(tempfile::tempfile()?),
+            BufWriter::new(tempfile::tempfile()?),
+        );
+        Ok(Spool {
+            seed,
+            rows,
+            ends,
+            end: 0,
+            count: 0,
+        })
     }
 
     pub(super) fn add(&mut self, sample: &Sample) -> io::Result<()> {
-        let Sample { id, input, targets, fields } = sample.clone();
-        let row = serde_json::to_vec(&Stored { id, input, targets, fields })?;
+        let Sample {
+            id,
+            input,
+            targets,
+            fields,
+        } = sample.clone();
+        let row = serde_json::to_vec(&Stored {
+            id,
+            input,
+            targets,
+            fields,
+        })?;
         self.rows.write_all(&row)?;
         self.end += row.len() as u64;
         self.count += 1;
@@ -42,9 +61,19 @@ impl Spool {
     }
 
     pub(super) fn finish(self) -> io::Result<Shuffled> {
-        let rows = self.rows.into_inner().map_err(io::IntoInnerError::into_error)?;
-        let ends = self.ends.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(Shuffled { rows, ends, order: Order::new(self.seed, self.count) })
+        let rows = self
+            .rows
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        let ends = self
+            .ends
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        Ok(Shuffled {
+            rows,
+            ends,
+            order: Order::new(self.seed, self.count),
+        })
     }
 }
 
@@ -62,8 +91,18 @@ impl Shuffled {
         let start = if row == 0 { 0 } else { self.end(row - 1)? };
         let mut bytes = vec![0; (self.end(row)? - start) as usize];
         self.rows.read_exact_at(&mut bytes, start)?;
-        let Stored { id, input, targets, fields } = serde_json::from_slice(&bytes).map_err(io::Error::from)?;
-        Ok(Sample { id, input, targets, fields })
+        let Stored {
+            id,
+            input,
+            targets,
+            fields,
+        } = serde_json::from_slice(&bytes).map_err(io::Error::from)?;
+        Ok(Sample {
+            id,
+            input,
+            targets,
+            fields,
+        })
     }
 
     fn end(&self, row: u64) -> io::Result<u64> {
@@ -85,9 +124,17 @@ impl Order {
         let bits = u64::BITS - count.saturating_sub(1).leading_zeros();
         let key = |round: u8| {
             let mut hasher = blake3::Hasher::new_derive_key("xhost shuffle v1");
-            *hasher.update(&seed.to_le_bytes()).update(&[round]).finalize().as_bytes()
+            *hasher
+                .update(&seed.to_le_bytes())
+                .update(&[round])
+                .finalize()
+                .as_bytes()
         };
-        Order { count, half_bits: bits.div_ceil(2).max(1), keys: [key(0), key(1), key(2), key(3)] }
+        Order {
+            count,
+            half_bits: bits.div_ceil(2).max(1),
+            keys: [key(0), key(1), key(2), key(3)],
+        }
     }
 
     fn at(&self, place: u64) -> u64 {
@@ -105,7 +152,8 @@ impl Order {
         let (mut left, mut right) = (number >> self.half_bits, number & mask);
         for key in &self.keys {
             let mixed = blake3::keyed_hash(key, &right.to_le_bytes());
-            let mixed = u64::from_le_bytes(std::array::from_fn(|index| mixed.as_bytes()[index])) & mask;
+            let mixed =
+                u64::from_le_bytes(std::array::from_fn(|index| mixed.as_bytes()[index])) & mask;
             (left, right) = (right, left ^ mixed);
         }
         left << self.half_bits | right
@@ -128,7 +176,11 @@ mod tests {
 
     #[test]
     fn the_order_of_a_seed_never_changes() {
-        let first = |seed| (0..10).map(|place| Order::new(seed, 1_000).at(place)).collect::<Vec<u64>>();
+        let first = |seed| {
+            (0..10)
+                .map(|place| Order::new(seed, 1_000).at(place))
+                .collect::<Vec<u64>>()
+        };
         assert_eq!(first(42), GOLDEN);
         assert_ne!(first(43), GOLDEN);
     }

@@ -25,7 +25,11 @@ pub(super) struct Unique {
 impl Unique {
     pub(super) fn add(&mut self, id: &str) -> io::Result<()> {
         self.run.push(hash(id));
-        if self.run.len() == RUN { self.put_away() } else { Ok(()) }
+        if self.run.len() == RUN {
+            self.put_away()
+        } else {
+            Ok(())
+        }
     }
 
     fn put_away(&mut self) -> io::Result<()> {

@@ -121,7 +121,10 @@ impl Lane {
     ) -> Lane {
         let Road { transport, calls } = road;
         Lane {
-            pace: Mutex::new(Pace::new(settings.requests_per_minute, settings.tokens_per_minute)),
+            pace: Mutex::new(Pace::new(
+                settings.requests_per_minute,
+                settings.tokens_per_minute,
+            )),
             provider,
             profile,
             endpoint,
@@ -145,7 +148,13 @@ impl Lane {
     ///
     /// # Errors
     /// As [`CallFailure`] says.
-    pub async fn ask(&self, request: &Request, digest: Digest, run: &Stop, asker: &Asker) -> Result<Fresh, CallFailure> {
+    pub async fn ask(
+        &self,
+        request: &Request,
+        digest: Digest,
+        run: &Stop,
+        asker: &Asker,
+    ) -> Result<Fresh, CallFailure> {
         let mut patience = Patience::new(self.settings.retries);
         let mut attempt = 0;
         loop {
@@ -162,13 +171,25 @@ impl Lane {
                     self.stop.request(reason.clone());
                     return Err(CallFailure::Stopped(reason));
                 }
-                Verdict::Retry { cause, wait, everybody } => {
+                Verdict::Retry {
+                    cause,
+                    wait,
+                    everybody,
+                } => {
                     if everybody {
                         self.pace().close_until(Instant::now() + wait);
                     }
                     let message = trouble.message();
                     let wait_ms = wait.as_millis() as u64;
-                    asker.emit(Event::Retry { config: asker.config, digest, cause: cause.text(), message, wait_ms }).await;
+                    asker
+                        .emit(Event::Retry {
+                            config: asker.config,
+                            digest,
+                            cause: cause.text(),
+                            message,
+                            wait_ms,
+                        })
+                        .await;
                     self.unless_stopped(run, tokio::time::sleep(wait)).await?;
                 }
             }
@@ -187,29 +208,49 @@ impl Lane {
         // The turn comes first: a lane that waits for its pace takes no room from the others.
         self.unless_stopped(run, self.turn(request)).await?;
         let permit = self.unless_stopped(run, self.calls.acquire()).await?;
-        let outgoing = self.outgoing(request).inspect_err(|reason| self.stop.request(reason.clone()));
+        let outgoing = self
+            .outgoing(request)
+            .inspect_err(|reason| self.stop.request(reason.clone()));
         let outgoing = outgoing.map_err(CallFailure::Stopped)?;
-        asker.emit(Event::CallStarted { config: asker.config }).await;
+        asker
+            .emit(Event::CallStarted {
+                config: asker.config,
+            })
+            .await;
         let started = Instant::now();
         let result = self.transport.send(outgoing).await;
         let latency_ms = started.elapsed().as_millis() as u64;
         drop(permit);
         let status = result.as_ref().ok().map(|incoming| incoming.status);
-        asker.emit(Event::CallEnded { config: asker.config, digest, status, latency_ms, attempt }).await;
+        asker
+            .emit(Event::CallEnded {
+                config: asker.config,
+                digest,
+                status,
+                latency_ms,
+                attempt,
+            })
+            .await;
         match result {
             Err(error) => Ok(Err(Trouble::Transport(error))),
             Ok(incoming) => self.read(incoming, latency_ms).await,
         }
     }
 
-    async fn unless_stopped<T>(&self, run: &Stop, work: impl Future<Output = T>) -> Result<T, CallFailure> {
+    async fn unless_stopped<T>(
+        &self,
+        run: &Stop,
+        work: impl Future<Output = T>,
+    ) -> Result<T, CallFailure> {
         let either = run.or(self.stop.or(work)).await;
         either.and_then(|inner| inner).map_err(CallFailure::Stopped)
     }
 
     /// Waits for the pace, and for the gate behind it.
     async fn turn(&self, request: &Request) {
-        let leave = self.pace().reserve(Instant::now(), estimated_tokens(&request.body));
+        let leave = self
+            .pace()
+            .reserve(Instant::now(), estimated_tokens(&request.body));
         tokio::time::sleep_until(leave.into()).await;
         loop {
             let opens = self.pace().opens_at(Instant::now());
@@ -227,23 +268,41 @@ impl Lane {
         let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         headers.extend(request.headers.iter().cloned());
         match (self.secret(), self.endpoint.auth()) {
-            (Some(secret), Auth::Bearer) => headers.push(("authorization".into(), format!("Bearer {}", secret.expose()))),
-            (Some(secret), Auth::Header(name)) => headers.push((name.clone(), secret.expose().to_owned())),
+            (Some(secret), Auth::Bearer) => headers.push((
+                "authorization".into(),
+                format!("Bearer {}", secret.expose()),
+            )),
+            (Some(secret), Auth::Header(name)) => {
+                headers.push((name.clone(), secret.expose().to_owned()))
+            }
             (None, _) if self.endpoint.key_required() => return Err(self.missing_key()),
             (_, Auth::None) | (None, _) => {}
         }
         let url = format!("{}{}", self.endpoint.origin(), request.target);
         let (method, body) = (request.method, request.body.clone());
-        Ok(Outgoing { method, url, headers, body, timeout: self.settings.timeout })
+        Ok(Outgoing {
+            method,
+            url,
+            headers,
+            body,
+            timeout: self.settings.timeout,
+        })
     }
 
     fn secret(&self) -> Option<&Secret> {
-        let read = || self.endpoint.key_variable().and_then(Secret::from_environment);
+        let read = || {
+            self.endpoint
+                .key_variable()
+                .and_then(Secret::from_environment)
+        };
         self.secret.get_or_init(read).as_ref()
     }
 
     fn missing_key(&self) -> StopReason {
-        let variable = self.endpoint.key_variable().unwrap_or(&self.profile.key_variable);
+        let variable = self
+            .endpoint
+            .key_variable()
+            .unwrap_or(&self.profile.key_variable);
         StopReason::MissingKey(format!(
             "no credential for {}: set the environment variable {variable}, or name another one as \
              `model.key_variable`, or try the run without a provider: `--rehearse`",
@@ -252,15 +311,27 @@ impl Lane {
     }
 
     fn redact(&self, text: &str) -> String {
-        self.secret().map_or_else(|| text.to_owned(), |secret| secret.redact(text))
+        self.secret()
+            .map_or_else(|| text.to_owned(), |secret| secret.redact(text))
     }
 
-    async fn read(&self, incoming: Incoming, latency_ms: u64) -> Result<Result<Fresh, Trouble>, CallFailure> {
+    async fn read(
+        &self,
+        incoming: Incoming,
+        latency_ms: u64,
+    ) -> Result<Result<Fresh, Trouble>, CallFailure> {
         let headers = self.shown_headers(&incoming);
         if !(200..300).contains(&incoming.status) {
             let body = self.redact(&String::from_utf8_lossy(&incoming.body));
-            let plain = headers.into_iter().map(|(name, value)| Header { name, value }).collect();
-            let response = HttpResponse { status: incoming.status, headers: plain, body };
+            let plain = headers
+                .into_iter()
+                .map(|(name, value)| Header { name, value })
+                .collect();
+            let response = HttpResponse {
+                status: incoming.status,
+                headers: plain,
+                body,
+            };
             let fault = self.provider.diagnose(response).await?;
             return Ok(Err(self.trouble(fault, Some(incoming.status))));
         }
@@ -268,7 +339,10 @@ impl Lane {
             return Ok(Err(self.trouble(malformed("the answer is not UTF-8"), None)));
         };
         if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
-            return Ok(Err(self.trouble(malformed(&format!("the answer is not JSON: {error}")), None)));
+            return Ok(Err(self.trouble(
+                malformed(&format!("the answer is not JSON: {error}")),
+                None,
+            )));
         }
         let completion = match self.provider.decode(Arc::new(text.to_owned())).await? {
             Ok(completion) => completion,
@@ -280,7 +354,9 @@ impl Lane {
             api: self.profile.api.clone(),
             model: completion.model.clone(),
             headers,
-            created_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
+            created_ms: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_millis() as u64),
             latency_ms: u32::try_from(latency_ms).unwrap_or(u32::MAX),
             body: incoming.body,
         };
@@ -289,15 +365,26 @@ impl Lane {
 
     /// The headers that the plugin wants to see, the credential taken out.
     fn shown_headers(&self, incoming: &Incoming) -> Vec<(String, String)> {
-        let wanted = |name: &str| self.profile.response_headers.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let wanted = |name: &str| {
+            self.profile
+                .response_headers
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(name))
+        };
         let headers = incoming.headers.iter().filter(|(name, _)| wanted(name));
-        headers.map(|(name, value)| (name.clone(), self.redact(value))).collect()
+        headers
+            .map(|(name, value)| (name.clone(), self.redact(value)))
+            .collect()
     }
 
     fn trouble(&self, fault: Fault, status: Option<u16>) -> Trouble {
         let message = crate::text::plain(&self.redact(&fault.message));
         let hint = match fault.kind {
-            FaultKind::Denied => format!("; {} reads the credential from {}", self.endpoint.origin(), self.key_source()),
+            FaultKind::Denied => format!(
+                "; {} reads the credential from {}",
+                self.endpoint.origin(),
+                self.key_source()
+            ),
             _ => String::new(),
         };
         let status = status.map_or_else(String::new, |status| format!(" (HTTP {status})"));
@@ -345,7 +432,11 @@ impl Trouble {
 }
 
 fn malformed(message: &str) -> Fault {
-    Fault { kind: FaultKind::Malformed, message: message.into(), retry_after_ms: None }
+    Fault {
+        kind: FaultKind::Malformed,
+        message: message.into(),
+        retry_after_ms: None,
+    }
 }
 
 /// Four bytes are about a token, and this only has to be near: the answer's length is not known yet.

@@ -30,13 +30,22 @@ impl Pace {
     /// which they were asked for.
     pub fn reserve(&mut self, now: Instant, tokens: u64) -> Instant {
         let requests = self.requests.as_mut().map(|meter| meter.reserve(now, 1.0));
-        let tokens = self.tokens.as_mut().map(|meter| meter.reserve(now, tokens as f64));
-        [requests, tokens].into_iter().flatten().fold(now, Instant::max)
+        let tokens = self
+            .tokens
+            .as_mut()
+            .map(|meter| meter.reserve(now, tokens as f64));
+        [requests, tokens]
+            .into_iter()
+            .flatten()
+            .fold(now, Instant::max)
     }
 
     /// Closes the gate: nothing leaves before then.
     pub fn close_until(&mut self, until: Instant) {
-        self.closed_until = Some(self.closed_until.map_or(until, |earlier| earlier.max(until)));
+        self.closed_until = Some(
+            self.closed_until
+                .map_or(until, |earlier| earlier.max(until)),
+        );
     }
 
     /// When the gate opens, if it is closed.
@@ -59,13 +68,19 @@ impl Meter {
     const BURST: Duration = Duration::from_secs(1);
 
     fn new(per_second: f64) -> Meter {
-        Meter { per_second, paid_off: None }
+        Meter {
+            per_second,
+            paid_off: None,
+        }
     }
 
     fn reserve(&mut self, now: Instant, cost: f64) -> Instant {
         let start = self.paid_off.map_or(now, |paid_off| paid_off.max(now));
-        self.paid_off = Some(start + Duration::from_secs_f64((cost / self.per_second).min(86_400.0)));
-        start.checked_sub(Self::BURST).map_or(now, |earliest| earliest.max(now))
+        self.paid_off =
+            Some(start + Duration::from_secs_f64((cost / self.per_second).min(86_400.0)));
+        start
+            .checked_sub(Self::BURST)
+            .map_or(now, |earliest| earliest.max(now))
     }
 }
 
@@ -75,17 +90,29 @@ mod tests {
 
     fn departures(mut pace: Pace, count: u32, tokens: u64) -> Vec<f64> {
         let start = Instant::now();
-        (0..count).map(|_| (pace.reserve(start, tokens) - start).as_secs_f64()).collect()
+        (0..count)
+            .map(|_| (pace.reserve(start, tokens) - start).as_secs_f64())
+            .collect()
     }
 
     #[test]
     fn a_minute_never_holds_more_than_the_limit() {
         let leave = departures(Pace::new(Some(600), None), 700, 1);
         for start in 0..100 {
-            let window = leave.iter().filter(|at| **at >= f64::from(start) && **at < f64::from(start) + 60.0).count();
-            assert!(window <= 600, "{window} requests within a minute from second {start}");
+            let window = leave
+                .iter()
+                .filter(|at| **at >= f64::from(start) && **at < f64::from(start) + 60.0)
+                .count();
+            assert!(
+                window <= 600,
+                "{window} requests within a minute from second {start}"
+            );
         }
-        assert!(leave[699] < 72.0, "the pace keeps close to its limit: {}", leave[699]);
+        assert!(
+            leave[699] < 72.0,
+            "the pace keeps close to its limit: {}",
+            leave[699]
+        );
     }
 
     #[test]

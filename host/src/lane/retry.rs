@@ -65,23 +65,37 @@ impl Patience {
         let message = trouble.message();
         match trouble {
             Trouble::Fault(fault) => {
-                let asked = fault.retry_after_ms.map(|ms| Duration::from_millis(ms).min(LONGEST_WAIT));
+                let asked = fault
+                    .retry_after_ms
+                    .map(|ms| Duration::from_millis(ms).min(LONGEST_WAIT));
                 match fault.kind {
                     FaultKind::RateLimited => self.rate_limited(asked, message),
                     FaultKind::Overloaded => self.again(Cause::Overloaded, asked, message),
                     FaultKind::Exhausted => Verdict::Stop(StopReason::Exhausted(message)),
                     FaultKind::Denied => Verdict::Stop(StopReason::Denied(message)),
-                    FaultKind::Rejected => Verdict::Fail(TrialFailure::new(Cause::Rejected, message)),
-                    FaultKind::Malformed => Verdict::Fail(TrialFailure::new(Cause::Malformed, message)),
+                    FaultKind::Rejected => {
+                        Verdict::Fail(TrialFailure::new(Cause::Rejected, message))
+                    }
+                    FaultKind::Malformed => {
+                        Verdict::Fail(TrialFailure::new(Cause::Malformed, message))
+                    }
                 }
             }
-            Trouble::Transport(TransportError::Unreachable { .. }) if !ever_answered => self.first_connection(message),
-            Trouble::Transport(TransportError::Unreachable { .. }) => self.again(Cause::Unreachable, None, message),
-            Trouble::Transport(TransportError::Timeout { .. }) => self.again(Cause::Timeout, None, message),
-            Trouble::Transport(TransportError::Broken { .. }) => self.again(Cause::Overloaded, None, message),
-            Trouble::Transport(TransportError::Redirect { .. } | TransportError::TooLarge { .. }) => {
-                Verdict::Fail(TrialFailure::new(Cause::Malformed, message))
+            Trouble::Transport(TransportError::Unreachable { .. }) if !ever_answered => {
+                self.first_connection(message)
             }
+            Trouble::Transport(TransportError::Unreachable { .. }) => {
+                self.again(Cause::Unreachable, None, message)
+            }
+            Trouble::Transport(TransportError::Timeout { .. }) => {
+                self.again(Cause::Timeout, None, message)
+            }
+            Trouble::Transport(TransportError::Broken { .. }) => {
+                self.again(Cause::Overloaded, None, message)
+            }
+            Trouble::Transport(
+                TransportError::Redirect { .. } | TransportError::TooLarge { .. },
+            ) => Verdict::Fail(TrialFailure::new(Cause::Malformed, message)),
         }
     }
 
@@ -95,7 +109,11 @@ impl Patience {
             Some(asked) if asked >= SHORTEST_WAIT => asked,
             Some(_) | None => self.next_wait(),
         };
-        Verdict::Retry { cause: Cause::RateLimited, wait, everybody }
+        Verdict::Retry {
+            cause: Cause::RateLimited,
+            wait,
+            everybody,
+        }
     }
 
     fn again(&mut self, cause: Cause, asked: Option<Duration>, message: String) -> Verdict {
@@ -104,7 +122,11 @@ impl Patience {
         };
         self.retries_left = left;
         let wait = asked.unwrap_or_default().max(self.next_wait());
-        Verdict::Retry { cause, wait, everybody: false }
+        Verdict::Retry {
+            cause,
+            wait,
+            everybody: false,
+        }
     }
 
     fn first_connection(&mut self, message: String) -> Verdict {
@@ -113,7 +135,11 @@ impl Patience {
             return Verdict::Stop(StopReason::Unreachable(format!("{message}; {advice}")));
         };
         self.connections_left = left;
-        Verdict::Retry { cause: Cause::Unreachable, wait: self.next_wait(), everybody: false }
+        Verdict::Retry {
+            cause: Cause::Unreachable,
+            wait: self.next_wait(),
+            everybody: false,
+        }
     }
 
     fn next_wait(&mut self) -> Duration {

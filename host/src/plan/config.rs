@@ -72,7 +72,11 @@ pub(super) async fn resolve(
     let folder = &experiment.folder;
     let limits = settings.limits.clone().unwrap_or_else(no_limits);
     let prompt = PluginUse {
-        plugin: library.get(&settings.prompt.plugin, Kind::PromptBuilder, "`prompt.plugin`")?,
+        plugin: library.get(
+            &settings.prompt.plugin,
+            Kind::PromptBuilder,
+            "`prompt.plugin`",
+        )?,
         params: params(&settings.prompt.params, folder, "prompt.params")?,
     };
     let (lane, sampling) = model(&settings.model, "model", folder, &limits, library, lanes).await?;
@@ -98,7 +102,8 @@ pub(super) async fn resolve(
 fn refuse_batch(mode: Option<experiment::Mode>) -> Result<(), PlanError> {
     match mode {
         Some(experiment::Mode::Batch) => {
-            let message = "`mode: batch` is not there in this version: write `mode: live`, or leave it out";
+            let message =
+                "`mode: batch` is not there in this version: write `mode: live`, or leave it out";
             Err(PlanError::Settings(message.into()))
         }
         Some(experiment::Mode::Live | experiment::Mode::Auto) | None => Ok(()),
@@ -132,15 +137,23 @@ async fn model(
 fn sampling(written: Option<&experiment::Sampling>, place: &str) -> Result<Sampling, PlanError> {
     let text = |map: &Map<String, Value>| Value::Object(map.clone()).to_string();
     let seed = written.and_then(|written| written.seed);
-    let too_large = |_| PlanError::Settings(format!("`{place}.sampling.seed` is above {}", i64::MAX));
+    let too_large =
+        |_| PlanError::Settings(format!("`{place}.sampling.seed` is above {}", i64::MAX));
     Ok(Sampling {
         max_tokens: written.and_then(|written| written.max_tokens),
         temperature: written.and_then(|written| written.temperature),
         top_p: written.and_then(|written| written.top_p),
-        stop: written.map(|written| written.stop.clone()).unwrap_or_default(),
+        stop: written
+            .map(|written| written.stop.clone())
+            .unwrap_or_default(),
         seed: seed.map(i64::try_from).transpose().map_err(too_large)?,
-        response_schema: written.and_then(|written| written.response_schema.as_ref()).map(text),
-        extra: written.map(|written| &written.extra).filter(|extra| !extra.is_empty()).map(text),
+        response_schema: written
+            .and_then(|written| written.response_schema.as_ref())
+            .map(text),
+        extra: written
+            .map(|written| &written.extra)
+            .filter(|extra| !extra.is_empty())
+            .map(text),
     })
 }
 
@@ -154,13 +167,23 @@ fn scorers(
     for (index, scorer) in settings.scorers.iter().enumerate() {
         let plugin = library.get(&scorer.plugin, Kind::Scorer, &format!("`scorers.{index}`"))?;
         let params = params(&scorer.params, folder, &format!("scorers.{index}.params"))?;
-        uses.push(ScorerUse { label: Arc::from(scorer.label()), plugin: PluginUse { plugin, params } });
+        uses.push(ScorerUse {
+            label: Arc::from(scorer.label()),
+            plugin: PluginUse { plugin, params },
+        });
     }
-    let named: Vec<&str> = settings.scorers.iter().map(|scorer| scorer.plugin.as_str()).collect();
+    let named: Vec<&str> = settings
+        .scorers
+        .iter()
+        .map(|scorer| scorer.plugin.as_str())
+        .collect();
     for name in library.further_scorers(&named) {
         let plugin = library.get(&name, Kind::Scorer, "`--plugin`")?;
         let params = Arc::new("{}".to_owned());
-        uses.push(ScorerUse { label: Arc::from(name), plugin: PluginUse { plugin, params } });
+        uses.push(ScorerUse {
+            label: Arc::from(name),
+            plugin: PluginUse { plugin, params },
+        });
     }
     Ok(uses)
 }
@@ -168,7 +191,11 @@ fn scorers(
 /// Parameters with the files that they include.
 fn params(written: &Map<String, Value>, folder: &Path, place: &str) -> Result<Params, PlanError> {
     let include = |path: &Path| {
-        dataset::read_included(path).map_err(|cause| PlanError::Include { place: place.into(), path: path.into(), cause })
+        dataset::read_included(path).map_err(|cause| PlanError::Include {
+            place: place.into(),
+            path: path.into(),
+            cause,
+        })
     };
     let complete = replace_files(Value::Object(written.clone()), folder, include)?;
     Ok(Arc::new(complete.to_string()))
@@ -176,7 +203,15 @@ fn params(written: &Map<String, Value>, folder: &Path, place: &str) -> Result<Pa
 
 /// Where the rows are, as the dataset module wants it.
 pub(super) fn selection(written: &experiment::Dataset, folder: &Path) -> Selection {
-    let experiment::Dataset { path, format, fields, limit, range, ids, shuffle } = written;
+    let experiment::Dataset {
+        path,
+        format,
+        fields,
+        limit,
+        range,
+        ids,
+        shuffle,
+    } = written;
     let fields = fields.as_ref();
     Selection {
         paths: path.iter().map(|path| folder.join(path)).collect(),
@@ -209,8 +244,12 @@ impl Config {
                 "params": parsed(&plugin.params),
             })
         };
-        let scorer = |scorer: &ScorerUse| json!({ "label": *scorer.label, "use": plugin(&scorer.plugin) });
-        let judges = self.judges.iter().map(|(name, judge)| (name.clone(), lane(&judge.lane, &judge.sampling)));
+        let scorer =
+            |scorer: &ScorerUse| json!({ "label": *scorer.label, "use": plugin(&scorer.plugin) });
+        let judges = self
+            .judges
+            .iter()
+            .map(|(name, judge)| (name.clone(), lane(&judge.lane, &judge.sampling)));
         json!({
             "config": axes,
             "dataset": dataset,
@@ -225,7 +264,15 @@ impl Config {
 }
 
 fn lane(lane: &Lane, sampling: &Sampling) -> Value {
-    let Sampling { max_tokens, temperature, top_p, stop, seed, response_schema, extra } = sampling;
+    let Sampling {
+        max_tokens,
+        temperature,
+        top_p,
+        stop,
+        seed,
+        response_schema,
+        extra,
+    } = sampling;
     json!({
         "provider": lane.provider.plugin.name(),
         "digest": lane.provider.plugin.digest().to_string(),

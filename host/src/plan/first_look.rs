@@ -12,7 +12,10 @@ pub(super) async fn look(plan: &Plan) -> Result<Vec<String>, PlanError> {
     let mut warnings = Vec::new();
     for block in &plan.blocks {
         let Some(first) = block.dataset.rows().next().transpose()? else {
-            warnings.push("the dataset selects no sample: look at `dataset.limit`, `range` and `ids`".to_owned());
+            warnings.push(
+                "the dataset selects no sample: look at `dataset.limit`, `range` and `ids`"
+                    .to_owned(),
+            );
             continue;
         };
         let sample = Arc::new(guest_sample(first));
@@ -20,7 +23,9 @@ pub(super) async fn look(plan: &Plan) -> Result<Vec<String>, PlanError> {
             prompt(config, &sample).await?;
             scorers(config, &sample).await?;
             if config.scorers.is_empty() {
-                warnings.push("no scorer: answers are collected and not judged (add `scorers:`)".to_owned());
+                warnings.push(
+                    "no scorer: answers are collected and not judged (add `scorers:`)".to_owned(),
+                );
             }
         }
     }
@@ -31,20 +36,42 @@ pub(super) async fn look(plan: &Plan) -> Result<Vec<String>, PlanError> {
 
 /// A row as plugins see it.
 pub(crate) fn guest_sample(sample: Sample) -> types::Sample {
-    let Sample { id, input, targets, fields } = sample;
-    types::Sample { id, input, targets, fields: fields.to_string() }
+    let Sample {
+        id,
+        input,
+        targets,
+        fields,
+    } = sample;
+    types::Sample {
+        id,
+        input,
+        targets,
+        fields: fields.to_string(),
+    }
 }
 
 /// A plugin whose schema is none was built wrongly.
 async fn schema(plugin: &Plugin, place: &str) -> Result<(), PlanError> {
-    let refused = |failure| PlanError::Refused { place: place.into(), failure };
+    let refused = |failure| PlanError::Refused {
+        place: place.into(),
+        failure,
+    };
     plugin.schema().await.map(drop).map_err(refused)
 }
 
 async fn prompt(config: &Config, sample: &Arc<types::Sample>) -> Result<(), PlanError> {
     schema(&config.prompt.plugin, "`prompt`").await?;
     let params = Arc::clone(&config.prompt.params);
-    let step = config.prompt.plugin.next(CallSeed([0; 32]), params, Arc::clone(sample), Arc::default()).await;
+    let step = config
+        .prompt
+        .plugin
+        .next(
+            CallSeed([0; 32]),
+            params,
+            Arc::clone(sample),
+            Arc::default(),
+        )
+        .await;
     let place = format!("`prompt`, tried on the sample `{}`", sample.id);
     match step {
         Err(failure) if is_refusal(&failure) => Err(PlanError::Refused { place, failure }),
@@ -56,12 +83,23 @@ async fn scorers(config: &Config, sample: &Arc<types::Sample>) -> Result<(), Pla
     for (index, used) in config.scorers.iter().enumerate() {
         schema(&used.plugin.plugin, &format!("`scorers.{index}`")).await?;
         let sample = (**sample).clone();
-        let subject = Arc::new(scorer::Subject { sample, answer: String::new(), exchanges: Vec::new() });
+        let subject = Arc::new(scorer::Subject {
+            sample,
+            answer: String::new(),
+            exchanges: Vec::new(),
+        });
         let params = Arc::clone(&used.plugin.params);
-        let step = used.plugin.plugin.judge(CallSeed([0; 32]), params, subject, Arc::default()).await;
+        let step = used
+            .plugin
+            .plugin
+            .judge(CallSeed([0; 32]), params, subject, Arc::default())
+            .await;
         match step {
             Err(failure) if failure.kind == FailureKind::BadParams => {
-                return Err(PlanError::Refused { place: format!("`scorers.{index}`"), failure });
+                return Err(PlanError::Refused {
+                    place: format!("`scorers.{index}`"),
+                    failure,
+                });
             }
             Ok(scorer::Step::Ask(questions)) => declared(config, &used.label, &questions)?,
             _ => {}
@@ -75,8 +113,14 @@ fn is_refusal(failure: &Failure) -> bool {
     matches!(failure.kind, FailureKind::BadParams | FailureKind::Refusal)
 }
 
-fn declared(config: &Config, scorer: &str, questions: &[scorer::Question]) -> Result<(), PlanError> {
-    let unknown = questions.iter().find(|question| !config.judges.contains_key(&question.model));
+fn declared(
+    config: &Config,
+    scorer: &str,
+    questions: &[scorer::Question],
+) -> Result<(), PlanError> {
+    let unknown = questions
+        .iter()
+        .find(|question| !config.judges.contains_key(&question.model));
     unknown.map_or(Ok(()), |question| {
         let model = &question.model;
         Err(PlanError::Settings(format!(

@@ -54,17 +54,38 @@ impl Lanes {
     /// count over the whole process.
     #[must_use]
     pub fn new(network: Network, experiments: &[Experiment], concurrency: Option<usize>) -> Lanes {
-        let limits = || experiments.iter().flat_map(|one| &one.cells).filter_map(|cell| cell.settings.limits.as_ref());
+        let limits = || {
+            experiments
+                .iter()
+                .flat_map(|one| &one.cells)
+                .filter_map(|cell| cell.settings.limits.as_ref())
+        };
         let written = limits().filter_map(|limits| limits.concurrency).max();
-        let concurrency = concurrency.or(written.map(|limit| limit as usize)).unwrap_or(CONCURRENCY);
-        let connect_timeout = limits().filter_map(|limits| limits.connect_timeout).map(|span| span.0).min();
+        let concurrency = concurrency
+            .or(written.map(|limit| limit as usize))
+            .unwrap_or(CONCURRENCY);
+        let connect_timeout = limits()
+            .filter_map(|limits| limits.connect_timeout)
+            .map(|span| span.0)
+            .min();
         let connect_timeout = connect_timeout.unwrap_or(Duration::from_secs(10));
         let transport = match &network {
             Network::Scripted(transport) => Arc::clone(transport),
-            Network::Real | Network::Rehearsal(_) => Arc::new(Http::new(HttpSettings { concurrency, connect_timeout })),
+            Network::Real | Network::Rehearsal(_) => Arc::new(Http::new(HttpSettings {
+                concurrency,
+                connect_timeout,
+            })),
         };
-        let road = Road { transport, calls: Arc::new(Semaphore::new(concurrency)) };
-        Lanes { network, road, concurrency, known: Vec::new() }
+        let road = Road {
+            transport,
+            calls: Arc::new(Semaphore::new(concurrency)),
+        };
+        Lanes {
+            network,
+            road,
+            concurrency,
+            known: Vec::new(),
+        }
     }
 
     /// The most calls in flight.
@@ -85,7 +106,11 @@ impl Lanes {
         library: &mut Library,
         place: &str,
     ) -> Result<Arc<Lane>, PlanError> {
-        let plugin = library.get(&model.provider, Kind::Provider, &format!("{place}.provider"))?;
+        let plugin = library.get(
+            &model.provider,
+            Kind::Provider,
+            &format!("{place}.provider"),
+        )?;
         let identity = Identity {
             plugin: *plugin.digest().as_bytes(),
             params: Arc::clone(&params),
@@ -100,11 +125,22 @@ impl Lanes {
         }
         let provider = Provider { plugin, params };
         let profile = provider.describe().await;
-        let profile = profile.map_err(|failure| PlanError::Refused { place: place.into(), failure })?;
-        let built_in = builtin::bytes(&model.provider).map(PluginDigest::of) == Some(provider.plugin.digest());
+        let profile = profile.map_err(|failure| PlanError::Refused {
+            place: place.into(),
+            failure,
+        })?;
+        let built_in =
+            builtin::bytes(&model.provider).map(PluginDigest::of) == Some(provider.plugin.digest());
         let endpoint = self.endpoint(model, &profile, built_in)?;
         let name = Arc::from(model.name.as_str());
-        let lane = Arc::new(Lane::new(provider, profile, endpoint, name, settings, self.road.clone()));
+        let lane = Arc::new(Lane::new(
+            provider,
+            profile,
+            endpoint,
+            name,
+            settings,
+            self.road.clone(),
+        ));
         self.known.push((identity, Arc::clone(&lane)));
         Ok(lane)
     }
@@ -121,7 +157,10 @@ impl Lanes {
         built_in: bool,
     ) -> Result<Endpoint, PlanError> {
         // A plugin's word decides which variable is read, so the variable must look like an address.
-        let variable = profile.base_url_variable.as_deref().filter(|name| name.ends_with("_URL"));
+        let variable = profile
+            .base_url_variable
+            .as_deref()
+            .filter(|name| name.ends_with("_URL"));
         let wishes = Wishes {
             base_url: model.base_url.clone(),
             key_variable: model.key_variable.clone(),
@@ -139,8 +178,14 @@ impl Lanes {
 
 /// The limits that hold where the experiment says nothing.
 fn settings(limits: &experiment::Limits) -> Settings {
-    let experiment::Limits { concurrency: _, requests_per_minute, tokens_per_minute, retries, timeout, connect_timeout: _ } =
-        limits;
+    let experiment::Limits {
+        concurrency: _,
+        requests_per_minute,
+        tokens_per_minute,
+        retries,
+        timeout,
+        connect_timeout: _,
+    } = limits;
     Settings {
         requests_per_minute: *requests_per_minute,
         tokens_per_minute: *tokens_per_minute,

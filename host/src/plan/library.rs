@@ -21,22 +21,34 @@ impl Library {
     /// Where one is no plugin, or two have the same name.
     pub fn new(engine: &Engine, files: &[PathBuf]) -> Result<Library, PlanError> {
         let loaded: Vec<_> = std::thread::scope(|scope| {
-            let loading: Vec<_> = files.iter().map(|file| scope.spawn(|| Plugin::from_file(engine, file))).collect();
+            let loading: Vec<_> = files
+                .iter()
+                .map(|file| scope.spawn(|| Plugin::from_file(engine, file)))
+                .collect();
             loading.into_iter().map(|thread| thread.join()).collect()
         });
         let mut given = BTreeMap::new();
         for (result, file) in loaded.into_iter().zip(files) {
-            let gone = |_| PlanError::Settings(format!("loading {} failed in the host", file.display()));
+            let gone =
+                |_| PlanError::Settings(format!("loading {} failed in the host", file.display()));
             let plugin = result.map_err(gone)??;
             let name = plugin.name().to_owned();
             let digest = plugin.digest();
             let earlier = given.insert(name.clone(), plugin);
             if earlier.is_some_and(|earlier| earlier.digest() != digest) {
-                let message = format!("two plugins are named `{name}`: rename the file {}", file.display());
+                let message = format!(
+                    "two plugins are named `{name}`: rename the file {}",
+                    file.display()
+                );
                 return Err(PlanError::Settings(message));
             }
         }
-        Ok(Library { engine: engine.clone(), given, loaded: BTreeMap::new(), used: BTreeSet::new() })
+        Ok(Library {
+            engine: engine.clone(),
+            given,
+            loaded: BTreeMap::new(),
+            used: BTreeSet::new(),
+        })
     }
 
     /// The plugin of this name, of the kind that `place` needs.
@@ -61,8 +73,14 @@ impl Library {
     /// Scorers that were given and that no config names: `xhost run --plugin scorer.wasm` means to use them.
     #[must_use]
     pub fn further_scorers(&self, named: &[&str]) -> Vec<String> {
-        let further = |(name, plugin): &(&String, &Plugin)| plugin.kind() == Kind::Scorer && !named.contains(&name.as_str());
-        self.given.iter().filter(further).map(|(name, _)| name.clone()).collect()
+        let further = |(name, plugin): &(&String, &Plugin)| {
+            plugin.kind() == Kind::Scorer && !named.contains(&name.as_str())
+        };
+        self.given
+            .iter()
+            .filter(further)
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// A plugin that was given and does nothing is a mistake.
@@ -70,12 +88,25 @@ impl Library {
     /// # Errors
     /// Names the first such plugin and how to use it.
     pub fn refuse_unused(&self) -> Result<(), PlanError> {
-        let Some((name, plugin)) = self.given.iter().find(|(name, _)| !self.used.contains(*name)) else { return Ok(()) };
-        let how = match plugin.kind() {
-            Kind::PromptBuilder => format!("`prompt: {{plugin: {name}}}` in the experiment, or `prompt.plugin={name}`"),
-            Kind::Scorer => format!("`scorers: [{name}]` in the experiment"),
-            Kind::Provider => format!("`model: {name}/MODEL` in the experiment, or `--model {name}/MODEL`"),
+        let Some((name, plugin)) = self
+            .given
+            .iter()
+            .find(|(name, _)| !self.used.contains(*name))
+        else {
+            return Ok(());
         };
-        Err(PlanError::Settings(format!("the {} `{name}` was given, but nothing uses it: write {how}", plugin.kind())))
+        let how = match plugin.kind() {
+            Kind::PromptBuilder => {
+                format!("`prompt: {{plugin: {name}}}` in the experiment, or `prompt.plugin={name}`")
+            }
+            Kind::Scorer => format!("`scorers: [{name}]` in the experiment"),
+            Kind::Provider => {
+                format!("`model: {name}/MODEL` in the experiment, or `--model {name}/MODEL`")
+            }
+        };
+        Err(PlanError::Settings(format!(
+            "the {} `{name}` was given, but nothing uses it: write {how}",
+            plugin.kind()
+        )))
     }
 }

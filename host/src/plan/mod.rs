@@ -15,8 +15,8 @@ mod config;
 mod first_look;
 
 pub use config::{Config, Judge, PluginUse, ScorerUse};
-pub use lanes::{Lanes, Network};
 pub(crate) use first_look::guest_sample;
+pub use lanes::{Lanes, Network};
 pub use library::Library;
 
 use crate::dataset::{Dataset, DatasetError};
@@ -114,18 +114,33 @@ impl Plan {
     ///
     /// # Errors
     /// Whatever is wrong with it, with what to edit.
-    pub async fn new(experiment: &Experiment, engine: &Engine, lanes: &mut Lanes) -> Result<Plan, PlanError> {
+    pub async fn new(
+        experiment: &Experiment,
+        engine: &Engine,
+        lanes: &mut Lanes,
+    ) -> Result<Plan, PlanError> {
         let mut library = Library::new(engine, &experiment.plugins)?;
         let mut configs = Vec::with_capacity(experiment.cells.len());
         for (index, cell) in experiment.cells.iter().enumerate() {
-            configs.push(Arc::new(config::resolve(index, cell, experiment, &mut library, lanes).await?));
+            configs.push(Arc::new(
+                config::resolve(index, cell, experiment, &mut library, lanes).await?,
+            ));
         }
         library.refuse_unused()?;
         let (blocks, trials) = blocks(experiment, &configs)?;
         let resolved = resolved(experiment, &configs, &blocks);
-        let digest = blake3::hash(resolved.to_string().as_bytes()).to_hex().to_string();
-        let mut plan =
-            Plan { name: experiment.name.clone(), digest, resolved, configs, blocks, trials, warnings: Vec::new() };
+        let digest = blake3::hash(resolved.to_string().as_bytes())
+            .to_hex()
+            .to_string();
+        let mut plan = Plan {
+            name: experiment.name.clone(),
+            digest,
+            resolved,
+            configs,
+            blocks,
+            trials,
+            warnings: Vec::new(),
+        };
         plan.warnings = first_look::look(&plan).await?;
         Ok(plan)
     }
@@ -136,8 +151,14 @@ impl Plan {
         let block = self.blocks.iter().rfind(|block| block.first <= ordinal)?;
         let within = ordinal - block.first;
         let sample = within / block.stride;
-        let (config, _) = block.members.iter().rfind(|(_, offset)| *offset <= within % block.stride)?;
-        Some(Place { config: config.index, sample })
+        let (config, _) = block
+            .members
+            .iter()
+            .rfind(|(_, offset)| *offset <= within % block.stride)?;
+        Some(Place {
+            config: config.index,
+            sample,
+        })
     }
 }
 
@@ -148,7 +169,10 @@ impl Block {
         let mut tracks: Vec<(Arc<Lane>, Vec<(Arc<Config>, u64)>)> = Vec::new();
         for member in &self.members {
             let lane = &member.0.lane;
-            match tracks.iter_mut().find(|(known, _)| Arc::ptr_eq(known, lane)) {
+            match tracks
+                .iter_mut()
+                .find(|(known, _)| Arc::ptr_eq(known, lane))
+            {
                 Some((_, members)) => members.push(member.clone()),
                 None => tracks.push((Arc::clone(lane), vec![member.clone()])),
             }
@@ -157,17 +181,26 @@ impl Block {
     }
 }
 
-fn blocks(experiment: &Experiment, configs: &[Arc<Config>]) -> Result<(Vec<Block>, u64), PlanError> {
+fn blocks(
+    experiment: &Experiment,
+    configs: &[Arc<Config>],
+) -> Result<(Vec<Block>, u64), PlanError> {
     let mut groups: Vec<(&Cell, Vec<Arc<Config>>)> = Vec::new();
     for (cell, config) in experiment.cells.iter().zip(configs) {
-        match groups.iter_mut().find(|(first, _)| first.settings.dataset == cell.settings.dataset) {
+        match groups
+            .iter_mut()
+            .find(|(first, _)| first.settings.dataset == cell.settings.dataset)
+        {
             Some((_, members)) => members.push(Arc::clone(config)),
             None => groups.push((cell, vec![Arc::clone(config)])),
         }
     }
     let (mut blocks, mut first) = (Vec::with_capacity(groups.len()), 0);
     for (cell, group) in groups {
-        let dataset = Dataset::open(&config::selection(&cell.settings.dataset, &experiment.folder))?;
+        let dataset = Dataset::open(&config::selection(
+            &cell.settings.dataset,
+            &experiment.folder,
+        ))?;
         let (mut members, mut stride) = (Vec::with_capacity(group.len()), 0);
         for config in group {
             let epochs = u64::from(config.epochs);
@@ -175,7 +208,12 @@ fn blocks(experiment: &Experiment, configs: &[Arc<Config>]) -> Result<(Vec<Block
             stride += epochs;
         }
         let trials = dataset.len() * stride;
-        blocks.push(Block { dataset, first, stride, members });
+        blocks.push(Block {
+            dataset,
+            first,
+            stride,
+            members,
+        });
         first += trials;
     }
     Ok((blocks, first))
@@ -184,13 +222,20 @@ fn blocks(experiment: &Experiment, configs: &[Arc<Config>]) -> Result<(Vec<Block
 /// Everything that decides what is asked and how it is judged.
 fn resolved(experiment: &Experiment, configs: &[Arc<Config>], blocks: &[Block]) -> Value {
     let cells = experiment.cells.iter().zip(configs).map(|(cell, config)| {
-        let dataset = blocks.iter().position(|block| block.members.iter().any(|(member, _)| member.index == config.index));
+        let dataset = blocks.iter().position(|block| {
+            block
+                .members
+                .iter()
+                .any(|(member, _)| member.index == config.index)
+        });
         config.identity(&cell.axes, dataset.unwrap_or_default())
     });
-    let datasets = blocks.iter().map(|block| json!({
-        "rows": block.dataset.len(),
-        "digest": block.dataset.digest().to_hex().as_str(),
-    }));
+    let datasets = blocks.iter().map(|block| {
+        json!({
+            "rows": block.dataset.len(),
+            "digest": block.dataset.digest().to_hex().as_str(),
+        })
+    });
     json!({
         "api": API_VERSION,
         "datasets": datasets.collect::<Vec<_>>(),

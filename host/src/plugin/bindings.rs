@@ -1,7 +1,10 @@
 //! The Rust view of `wit/`, made by wasmtime's `bindgen!`. One world with every interface gives every plugin kind the
 //! same types; which interfaces a component really exports is decided when it is loaded.
 
-#![expect(missing_docs, reason = "the documentation stands in wit/, and bindgen does not carry all of it over")]
+#![expect(
+    missing_docs,
+    reason = "the documentation stands in wit/, and bindgen does not carry all of it over"
+)]
 #![expect(clippy::allow_attributes, reason = "generated code")]
 
 wasmtime::component::bindgen!({

@@ -27,7 +27,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// The bytes of one.
 #[must_use]
 pub fn bytes(name: &str) -> Option<&'static [u8]> {
-    BUILTIN.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes)
+    BUILTIN
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, bytes)| *bytes)
 }
 
 /// Loads one.
@@ -38,8 +41,14 @@ pub fn load(engine: &Engine, name: &str) -> Result<Plugin, LoadError> {
     match bytes(name) {
         Some(bytes) => Plugin::from_bytes(engine, name, bytes),
         None => {
-            let known = names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            Err(LoadError::Unknown { name: name.into(), known })
+            let known = names()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", ");
+            Err(LoadError::Unknown {
+                name: name.into(),
+                known,
+            })
         }
     }
 }

@@ -27,13 +27,24 @@ impl Plugin {
     /// Where the call fails, or what comes back is not JSON.
     pub async fn schema(&self) -> Result<serde_json::Value, Failure> {
         let text = self
-            .call(CallSeed([0; 32]), 0, |loaded, (store, instance)| match &loaded.exports {
-                Exports::PromptBuilder(indices) => indices.load(&mut *store, instance)?.call_schema(store),
-                Exports::Scorer(indices) => indices.load(&mut *store, instance)?.call_schema(store),
-                Exports::Provider(indices) => indices.load(&mut *store, instance)?.call_schema(store),
-            })
+            .call(
+                CallSeed([0; 32]),
+                0,
+                |loaded, (store, instance)| match &loaded.exports {
+                    Exports::PromptBuilder(indices) => {
+                        indices.load(&mut *store, instance)?.call_schema(store)
+                    }
+                    Exports::Scorer(indices) => {
+                        indices.load(&mut *store, instance)?.call_schema(store)
+                    }
+                    Exports::Provider(indices) => {
+                        indices.load(&mut *store, instance)?.call_schema(store)
+                    }
+                },
+            )
             .await?;
-        serde_json::from_str(&text).map_err(|e| self.breach(&format!("its schema is not JSON: {e}")))
+        serde_json::from_str(&text)
+            .map_err(|e| self.breach(&format!("its schema is not JSON: {e}")))
     }
 
     /// The next step of a trial.
@@ -50,14 +61,23 @@ impl Plugin {
         let weight = params.len() + weigh_sample(&sample) + weigh_exchanges(&asked);
         let step = self
             .call(seed, weight, move |loaded, (store, instance)| {
-                let Exports::PromptBuilder(indices) = &loaded.exports else { return Err(wrong_kind()) };
-                indices.load(&mut *store, instance)?.call_next(store, &params, &sample, &asked)
+                let Exports::PromptBuilder(indices) = &loaded.exports else {
+                    return Err(wrong_kind());
+                };
+                indices
+                    .load(&mut *store, instance)?
+                    .call_next(store, &params, &sample, &asked)
             })
             .await?;
         match self.accepted(step)? {
-            prompt_builder::Step::Ask(prompts) if prompts.is_empty() => Err(self.breach("it asks for nothing")),
+            prompt_builder::Step::Ask(prompts) if prompts.is_empty() => {
+                Err(self.breach("it asks for nothing"))
+            }
             prompt_builder::Step::Ask(prompts) => {
-                prompts.iter().try_for_each(check_prompt).map_err(|what| self.breach(&what))?;
+                prompts
+                    .iter()
+                    .try_for_each(check_prompt)
+                    .map_err(|what| self.breach(&what))?;
                 Ok(prompt_builder::Step::Ask(prompts))
             }
             done @ prompt_builder::Step::Done(_) => Ok(done),
@@ -75,19 +95,30 @@ impl Plugin {
         subject: Arc<scorer::Subject>,
         asked: Arc<Vec<Exchange>>,
     ) -> Result<scorer::Step, Failure> {
-        let own = weigh_exchanges(&subject.exchanges) + weigh_sample(&subject.sample) + subject.answer.len();
+        let own = weigh_exchanges(&subject.exchanges)
+            + weigh_sample(&subject.sample)
+            + subject.answer.len();
         let weight = params.len() + own + weigh_exchanges(&asked);
         let step = self
             .call(seed, weight, move |loaded, (store, instance)| {
-                let Exports::Scorer(indices) = &loaded.exports else { return Err(wrong_kind()) };
-                indices.load(&mut *store, instance)?.call_judge(store, &params, &subject, &asked)
+                let Exports::Scorer(indices) = &loaded.exports else {
+                    return Err(wrong_kind());
+                };
+                indices
+                    .load(&mut *store, instance)?
+                    .call_judge(store, &params, &subject, &asked)
             })
             .await?;
         match self.accepted(step)? {
-            scorer::Step::Ask(questions) if questions.is_empty() => Err(self.breach("it asks for nothing")),
+            scorer::Step::Ask(questions) if questions.is_empty() => {
+                Err(self.breach("it asks for nothing"))
+            }
             scorer::Step::Ask(questions) => {
                 let prompts = questions.iter().map(|question| &question.prompt);
-                prompts.into_iter().try_for_each(check_prompt).map_err(|what| self.breach(&what))?;
+                prompts
+                    .into_iter()
+                    .try_for_each(check_prompt)
+                    .map_err(|what| self.breach(&what))?;
                 Ok(scorer::Step::Ask(questions))
             }
             scorer::Step::Done(scores) => {
@@ -100,9 +131,15 @@ impl Plugin {
     fn accepted<T>(&self, result: Result<T, Refusal>) -> Result<T, Failure> {
         result.map_err(|refusal| {
             let (kind, message) = match refusal {
-                Refusal::BadParams(text) => (FailureKind::BadParams, format!("refuses its parameters: {text}")),
+                Refusal::BadParams(text) => (
+                    FailureKind::BadParams,
+                    format!("refuses its parameters: {text}"),
+                ),
                 Refusal::BadInput(text) => (FailureKind::Refusal, format!("refuses: {text}")),
-                Refusal::Unsupported(text) => (FailureKind::Refusal, format!("does not support this: {text}")),
+                Refusal::Unsupported(text) => (
+                    FailureKind::Refusal,
+                    format!("does not support this: {text}"),
+                ),
             };
             self.failure(kind, message)
         })
@@ -131,15 +168,20 @@ impl Plugin {
     ) -> Result<R, Failure> {
         let loaded = Arc::clone(&self.shared);
         let work = move || -> Result<R, (FailureKind, String)> {
-            let host = |e: wasmtime::Error| (FailureKind::Host, format!("could not be called: {e:#}"));
-            let mut store = sandbox::store(loaded.engine.wasmtime(), seed.0, input_bytes).map_err(host)?;
+            let host =
+                |e: wasmtime::Error| (FailureKind::Host, format!("could not be called: {e:#}"));
+            let mut store =
+                sandbox::store(loaded.engine.wasmtime(), seed.0, input_bytes).map_err(host)?;
             let result = loaded.pre.instantiate(&mut store);
             let result = result.and_then(|instance| function(&loaded, (&mut store, &instance)));
             result.map_err(|e| classify(&e, &store.data().stderr()))
         };
         match self.shared.engine.run(work).await {
             Some(result) => result.map_err(|(kind, message)| self.failure(kind, message)),
-            None => Err(self.failure(FailureKind::Host, "could not be called: the host's own code panicked".into())),
+            None => Err(self.failure(
+                FailureKind::Host,
+                "could not be called: the host's own code panicked".into(),
+            )),
         }
     }
 }
@@ -160,7 +202,11 @@ impl Provider {
     /// Where the plugin refuses its parameters, or fails.
     pub async fn describe(&self) -> Result<provider::Profile, Failure> {
         let params = Arc::clone(&self.params);
-        let result = self.call(params.len(), move |guest, store| guest.call_describe(store, &params)).await?;
+        let result = self
+            .call(params.len(), move |guest, store| {
+                guest.call_describe(store, &params)
+            })
+            .await?;
         self.plugin.accepted(result)
     }
 
@@ -168,11 +214,18 @@ impl Provider {
     ///
     /// # Errors
     /// Where the plugin refuses, or fails.
-    pub async fn encode(&self, model: Arc<str>, prompt: Arc<Prompt>) -> Result<provider::HttpRequest, Failure> {
+    pub async fn encode(
+        &self,
+        model: Arc<str>,
+        prompt: Arc<Prompt>,
+    ) -> Result<provider::HttpRequest, Failure> {
         let params = Arc::clone(&self.params);
         let weight = params.len() + weigh_prompt(&prompt);
-        let result =
-            self.call(weight, move |guest, store| guest.call_encode(store, &params, &model, &prompt)).await?;
+        let result = self
+            .call(weight, move |guest, store| {
+                guest.call_encode(store, &params, &model, &prompt)
+            })
+            .await?;
         self.plugin.accepted(result)
     }
 
@@ -180,27 +233,43 @@ impl Provider {
     ///
     /// # Errors
     /// Where the plugin fails. What it finds wrong with the body is the inner error.
-    pub async fn decode(&self, body: Arc<String>) -> Result<Result<Completion, provider::Fault>, Failure> {
+    pub async fn decode(
+        &self,
+        body: Arc<String>,
+    ) -> Result<Result<Completion, provider::Fault>, Failure> {
         let params = Arc::clone(&self.params);
-        self.call(body.len(), move |guest, store| guest.call_decode(store, &params, &body)).await
+        self.call(body.len(), move |guest, store| {
+            guest.call_decode(store, &params, &body)
+        })
+        .await
     }
 
     /// Reads an answer that is no success.
     ///
     /// # Errors
     /// Where the plugin fails.
-    pub async fn diagnose(&self, response: provider::HttpResponse) -> Result<provider::Fault, Failure> {
+    pub async fn diagnose(
+        &self,
+        response: provider::HttpResponse,
+    ) -> Result<provider::Fault, Failure> {
         let params = Arc::clone(&self.params);
-        self.call(response.body.len(), move |guest, store| guest.call_diagnose(store, &params, &response)).await
+        self.call(response.body.len(), move |guest, store| {
+            guest.call_diagnose(store, &params, &response)
+        })
+        .await
     }
 
     async fn call<R: Send + 'static>(
         &self,
         input_bytes: usize,
-        function: impl FnOnce(&provider::Guest, &mut Store<Sandbox>) -> wasmtime::Result<R> + Send + 'static,
+        function: impl FnOnce(&provider::Guest, &mut Store<Sandbox>) -> wasmtime::Result<R>
+        + Send
+        + 'static,
     ) -> Result<R, Failure> {
         let call = move |loaded: &Loaded, (store, instance): Fresh<'_>| {
-            let Exports::Provider(indices) = &loaded.exports else { return Err(wrong_kind()) };
+            let Exports::Provider(indices) = &loaded.exports else {
+                return Err(wrong_kind());
+            };
             let guest = indices.load(&mut *store, instance)?;
             function(&guest, store)
         };
@@ -222,7 +291,10 @@ fn check_prompt(prompt: &Prompt) -> Result<(), String> {
         return Err("its sampling has a number that is not finite".into());
     }
     let documents = [&prompt.sampling.response_schema, &prompt.sampling.extra];
-    documents.into_iter().flatten().try_for_each(|text| check_object("its sampling", text))
+    documents
+        .into_iter()
+        .flatten()
+        .try_for_each(|text| check_object("its sampling", text))
 }
 
 fn check_scores(scores: &[scorer::Score]) -> Result<(), String> {
@@ -230,7 +302,10 @@ fn check_scores(scores: &[scorer::Score]) -> Result<(), String> {
         return Err("it gives no score".into());
     }
     for (index, score) in scores.iter().enumerate() {
-        if scores[..index].iter().any(|earlier| earlier.name == score.name) {
+        if scores[..index]
+            .iter()
+            .any(|earlier| earlier.name == score.name)
+        {
             return Err(format!("it gives two scores the name `{}`", score.name));
         }
         if matches!(score.value, scorer::Value::Number(number) if !number.is_finite()) {
@@ -246,7 +321,9 @@ fn check_scores(scores: &[scorer::Score]) -> Result<(), String> {
 /// A JSON object, not nested beyond what readers of results can take.
 fn check_object(what: &str, text: &str) -> Result<(), String> {
     let parsed = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
-    parsed.map(drop).map_err(|e| format!("{what} is not a JSON object: {e}"))
+    parsed
+        .map(drop)
+        .map_err(|e| format!("{what} is not a JSON object: {e}"))
 }
 
 fn weigh_sample(sample: &Sample) -> usize {
@@ -254,12 +331,27 @@ fn weigh_sample(sample: &Sample) -> usize {
 }
 
 fn weigh_exchanges(exchanges: &[Exchange]) -> usize {
-    let completion = |exchange: &Exchange| exchange.completion.parts.iter().map(weigh_part).sum::<usize>();
-    exchanges.iter().map(|exchange| weigh_prompt(&exchange.prompt) + completion(exchange)).sum()
+    let completion = |exchange: &Exchange| {
+        exchange
+            .completion
+            .parts
+            .iter()
+            .map(weigh_part)
+            .sum::<usize>()
+    };
+    exchanges
+        .iter()
+        .map(|exchange| weigh_prompt(&exchange.prompt) + completion(exchange))
+        .sum()
 }
 
 fn weigh_prompt(prompt: &Prompt) -> usize {
-    prompt.messages.iter().flat_map(|message| &message.parts).map(weigh_part).sum()
+    prompt
+        .messages
+        .iter()
+        .flat_map(|message| &message.parts)
+        .map(weigh_part)
+        .sum()
 }
 
 fn weigh_part(part: &super::types::Part) -> usize {

@@ -15,15 +15,28 @@ use wasmtime::component::Component;
 pub const COMPILE: &str = "compile-plugin";
 
 /// The component, from earlier or compiled now. Trouble with the folder costs time, never correctness.
-pub(super) fn component(engine: &Engine, digest: &PluginDigest, bytes: &[u8]) -> wasmtime::Result<Component> {
-    let Some(compiled) = engine.compiled().filter(|compiled| private_folder(&compiled.folder)) else {
+pub(super) fn component(
+    engine: &Engine,
+    digest: &PluginDigest,
+    bytes: &[u8],
+) -> wasmtime::Result<Component> {
+    let Some(compiled) = engine
+        .compiled()
+        .filter(|compiled| private_folder(&compiled.folder))
+    else {
         return Component::new(engine.wasmtime(), bytes);
     };
-    let file = compiled.folder.join(format!("{digest}-{}.cwasm", settings_digest(engine.wasmtime())));
+    let file = compiled.folder.join(format!(
+        "{digest}-{}.cwasm",
+        settings_digest(engine.wasmtime())
+    ));
     if let Some(component) = load(engine.wasmtime(), &file) {
         return Ok(component);
     }
-    let elsewhere = compiled.compiler.as_ref().is_some_and(|program| compile_elsewhere(program, bytes));
+    let elsewhere = compiled
+        .compiler
+        .as_ref()
+        .is_some_and(|program| compile_elsewhere(program, bytes));
     if !elsewhere {
         save(&file, &engine.wasmtime().precompile_component(bytes)?).ok();
     }
@@ -39,16 +52,26 @@ fn compile_elsewhere(program: &Path, bytes: &[u8]) -> bool {
         .stderr(Stdio::null())
         .spawn();
     let Ok(mut child) = child else { return false };
-    let written = child.stdin.take().is_some_and(|mut stdin| stdin.write_all(bytes).is_ok());
+    let written = child
+        .stdin
+        .take()
+        .is_some_and(|mut stdin| stdin.write_all(bytes).is_ok());
     child.wait().is_ok_and(|status| status.success()) && written
 }
 
 /// Makes the folder, or checks that it is ours alone.
 fn private_folder(folder: &Path) -> bool {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    let Ok(metadata) = made.and_then(|()| fs::symlink_metadata(folder)) else { return false };
-    metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o077 == 0
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
+    let Ok(metadata) = made.and_then(|()| fs::symlink_metadata(folder)) else {
+        return false;
+    };
+    metadata.is_dir()
+        && metadata.uid() == rustix::process::geteuid().as_raw()
+        && metadata.mode() & 0o077 == 0
 }
 
 /// Names the engine: another wasmtime, other settings or another processor never see this code.
@@ -78,7 +101,10 @@ fn load(engine: &wasmtime::Engine, file: &Path) -> Option<Component> {
     if hasher.finalize().to_hex().as_str() != expected.trim() {
         return None;
     }
-    #[expect(unsafe_code, reason = "the file is ours alone, and its bytes are those that this engine wrote: see above")]
+    #[expect(
+        unsafe_code,
+        reason = "the file is ours alone, and its bytes are those that this engine wrote: see above"
+    )]
     // SAFETY: the folder is private to this user and the bytes match the digest written beside them, so they are what
     // `precompile_component` of an engine with the same settings produced.
     let component = unsafe { Component::deserialize_file(engine, file) };

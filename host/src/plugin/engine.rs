@@ -5,7 +5,9 @@ use super::sandbox::{self, Sandbox};
 use std::path::PathBuf;
 use std::sync::Arc;
 use wasmtime::component::Linker;
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig,
+};
 
 /// Guests recurse on this much; past it they trap. The threads' own stacks leave room for the host below.
 const WASM_STACK: usize = 1 << 20;
@@ -45,7 +47,9 @@ pub enum EngineError {
     #[error("the plugin engine does not start on this machine: {0}")]
     Engine(String),
     /// The operating system gives no threads.
-    #[error("cannot start {threads} worker threads: {cause}; raise the limit on processes (`ulimit -u`)")]
+    #[error(
+        "cannot start {threads} worker threads: {cause}; raise the limit on processes (`ulimit -u`)"
+    )]
     Workers {
         /// How many were asked for.
         threads: usize,
@@ -61,15 +65,27 @@ impl Engine {
     /// Where wasmtime or the operating system refuses.
     pub fn new(compiled: Option<Compiled>) -> Result<Engine, EngineError> {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let engine = pooled(threads).or_else(|_| on_demand()).map_err(|e| EngineError::Engine(format!("{e:#}")))?;
+        let engine = pooled(threads)
+            .or_else(|_| on_demand())
+            .map_err(|e| EngineError::Engine(format!("{e:#}")))?;
         let linker = sandbox::linker(&engine).map_err(|e| EngineError::Engine(format!("{e:#}")))?;
         let workers = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .stack_size(THREAD_STACK)
             .thread_name(|index| format!("plugin-{index}"))
             .build()
-            .map_err(|e| EngineError::Workers { threads, cause: e.to_string() })?;
-        Ok(Engine { shared: Arc::new(Shared { engine, linker, workers, compiled }) })
+            .map_err(|e| EngineError::Workers {
+                threads,
+                cause: e.to_string(),
+            })?;
+        Ok(Engine {
+            shared: Arc::new(Shared {
+                engine,
+                linker,
+                workers,
+                compiled,
+            }),
+        })
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -85,7 +101,10 @@ impl Engine {
     }
 
     /// Runs `work` on a worker thread. `None` if it panicked, which is a fault of the host.
-    pub(super) async fn run<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+    pub(super) async fn run<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Option<R> {
         let (done, result) = tokio::sync::oneshot::channel();
         self.shared.workers.spawn(move || {
             if let Ok(value) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {

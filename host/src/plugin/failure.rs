@@ -72,12 +72,24 @@ pub(super) fn classify(error: &wasmtime::Error, stderr: &str) -> (FailureKind, S
         return (FailureKind::Trap, format!("broke the contract: {what}"));
     }
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
-        return (FailureKind::Trap, format!("ended itself with status {}", exit.0));
+        return (
+            FailureKind::Trap,
+            format!("ended itself with status {}", exit.0),
+        );
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => (FailureKind::Limit, "went past its limit: time (it computed for too long)".into()),
-        Some(Trap::StackOverflow) => (FailureKind::Limit, "went past its limit: stack (it recursed too deeply)".into()),
-        Some(trap) => (FailureKind::Trap, format!("trapped: {trap}{}", said(stderr))),
+        Some(Trap::OutOfFuel) => (
+            FailureKind::Limit,
+            "went past its limit: time (it computed for too long)".into(),
+        ),
+        Some(Trap::StackOverflow) => (
+            FailureKind::Limit,
+            "went past its limit: stack (it recursed too deeply)".into(),
+        ),
+        Some(trap) => (
+            FailureKind::Trap,
+            format!("trapped: {trap}{}", said(stderr)),
+        ),
         None => classify_by_text(error, stderr),
     }
 }
@@ -86,19 +98,31 @@ pub(super) fn classify(error: &wasmtime::Error, stderr: &str) -> (FailureKind, S
 fn classify_by_text(error: &wasmtime::Error, stderr: &str) -> (FailureKind, String) {
     let text = format!("{:#}", error.root_cause());
     if text.contains("fuel allocated for hostcalls") {
-        return (FailureKind::Limit, "went past its limit: text handed to the host in one call, 8 MiB".into());
+        return (
+            FailureKind::Limit,
+            "went past its limit: text handed to the host in one call, 8 MiB".into(),
+        );
     }
-    if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
+    if error
+        .downcast_ref::<wasmtime::PoolConcurrencyLimitError>()
+        .is_some()
+    {
         return (FailureKind::Limit, format!("went past its limit: {text}"));
     }
-    (FailureKind::Trap, format!("trapped: {text}{}", said(stderr)))
+    (
+        FailureKind::Trap,
+        format!("trapped: {text}{}", said(stderr)),
+    )
 }
 
 /// The last lines of what the guest wrote to stderr: the only place where a Rust panic's message or a Python traceback
 /// exists.
 fn said(stderr: &str) -> String {
     const LINES: usize = 6;
-    let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = stderr
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     if lines.is_empty() {
         return String::new();
     }

@@ -65,7 +65,9 @@ pub enum LoadError {
         cause: std::io::Error,
     },
     /// Neither a file nor a plugin that is part of xhost.
-    #[error("there is no plugin `{name}`: no plugin given with --plugin (or under `plugins:`) has that name, and the built-in ones are {known}")]
+    #[error(
+        "there is no plugin `{name}`: no plugin given with --plugin (or under `plugins:`) has that name, and the built-in ones are {known}"
+    )]
     Unknown {
         /// The name asked for.
         name: String,
@@ -101,13 +103,17 @@ pub enum LoadError {
         limit: u64,
     },
     /// It exports nothing of ours.
-    #[error("{name} is a component, but no xhost plugin: it exports none of xhost:plugin/prompt-builder, xhost:plugin/scorer, xhost:plugin/provider (at version {API_VERSION})")]
+    #[error(
+        "{name} is a component, but no xhost plugin: it exports none of xhost:plugin/prompt-builder, xhost:plugin/scorer, xhost:plugin/provider (at version {API_VERSION})"
+    )]
     NoKind {
         /// The plugin.
         name: String,
     },
     /// It exports more than one kind.
-    #[error("{name} exports two kinds of plugin, {first} and {second}: build one component for each")]
+    #[error(
+        "{name} exports two kinds of plugin, {first} and {second}: build one component for each"
+    )]
     TwoKinds {
         /// The plugin.
         name: String,
@@ -117,7 +123,9 @@ pub enum LoadError {
         second: Kind,
     },
     /// Made for another version of the contract.
-    #[error("{name} was built for version {found} of xhost:plugin, and this xhost speaks version {API_VERSION}: {advice}")]
+    #[error(
+        "{name} was built for version {found} of xhost:plugin, and this xhost speaks version {API_VERSION}: {advice}"
+    )]
     Version {
         /// The plugin.
         name: String,
@@ -185,10 +193,16 @@ pub fn inspect(name: &str, bytes: &[u8]) -> Result<Inspected, LoadError> {
 
 fn refuse_what_is_no_component(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
     if wasmtime::Engine::detect_precompiled(bytes).is_some() {
-        return Err(not_a_component(name, "it is compiled code, which is never taken from a file; give the .wasm".into()));
+        return Err(not_a_component(
+            name,
+            "it is compiled code, which is never taken from a file; give the .wasm".into(),
+        ));
     }
     if !bytes.starts_with(b"\0asm") {
-        return Err(not_a_component(name, "it does not start as WebAssembly does".into()));
+        return Err(not_a_component(
+            name,
+            "it does not start as WebAssembly does".into(),
+        ));
     }
     if Parser::is_core_wasm(bytes) {
         let what = "it is a core module; build it for wasm32-wasip2, or wrap it with `wasm-tools component new`";
@@ -198,7 +212,10 @@ fn refuse_what_is_no_component(name: &str, bytes: &[u8]) -> Result<(), LoadError
 }
 
 fn not_a_component(name: &str, what: String) -> LoadError {
-    LoadError::NotAComponent { name: name.into(), what }
+    LoadError::NotAComponent {
+        name: name.into(),
+        what,
+    }
 }
 
 /// What a pass over the payloads gathers.
@@ -214,7 +231,15 @@ struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     fn new(name: &'a str) -> Scan<'a> {
-        Scan { name, depth: 0, functions: 0, modules: 0, kinds: Vec::new(), batch: false, other_version: None }
+        Scan {
+            name,
+            depth: 0,
+            functions: 0,
+            modules: 0,
+            kinds: Vec::new(),
+            batch: false,
+            other_version: None,
+        }
     }
 
     fn payload(&mut self, payload: &Payload<'_>) -> Result<(), LoadError> {
@@ -232,11 +257,16 @@ impl<'a> Scan<'a> {
                 self.bound("functions", self.functions, FUNCTIONS)?;
             }
             Payload::CodeSectionEntry(body) => {
-                self.bound("bytes in one function", (body.range().end - body.range().start) as u64, BODY_BYTES as u64)?;
+                self.bound(
+                    "bytes in one function",
+                    (body.range().end - body.range().start) as u64,
+                    BODY_BYTES as u64,
+                )?;
             }
             Payload::ComponentExportSection(exports) if self.depth == 1 => {
                 for export in exports.clone() {
-                    let export = export.map_err(|e| not_a_component(self.name, format!("it is damaged: {e}")))?;
+                    let export = export
+                        .map_err(|e| not_a_component(self.name, format!("it is damaged: {e}")))?;
                     self.export(export.name.name);
                 }
             }
@@ -249,12 +279,19 @@ impl<'a> Scan<'a> {
         if count <= limit {
             return Ok(());
         }
-        Err(LoadError::Bounds { name: self.name.into(), what, count, limit })
+        Err(LoadError::Bounds {
+            name: self.name.into(),
+            what,
+            count,
+            limit,
+        })
     }
 
     /// `xhost:plugin/scorer@0.1.0` and nothing like it. Other exports are the guest's own business.
     fn export(&mut self, export: &str) {
-        let Some(rest) = export.strip_prefix("xhost:plugin/") else { return };
+        let Some(rest) = export.strip_prefix("xhost:plugin/") else {
+            return;
+        };
         let (interface, version) = rest.split_once('@').unwrap_or((rest, "none"));
         if version != API_VERSION {
             self.other_version = Some(version.into());
@@ -268,16 +305,32 @@ impl<'a> Scan<'a> {
     fn finish(self) -> Result<Inspected, LoadError> {
         let name = self.name.to_owned();
         match (self.kinds.as_slice(), self.other_version) {
-            (&[kind], _) => Ok(Inspected { kind, batch: self.batch }),
-            (&[first, second, ..], _) => Err(LoadError::TwoKinds { name, first, second }),
-            (&[], Some(found)) => Err(LoadError::Version { advice: advice(&found), name, found }),
+            (&[kind], _) => Ok(Inspected {
+                kind,
+                batch: self.batch,
+            }),
+            (&[first, second, ..], _) => Err(LoadError::TwoKinds {
+                name,
+                first,
+                second,
+            }),
+            (&[], Some(found)) => Err(LoadError::Version {
+                advice: advice(&found),
+                name,
+                found,
+            }),
             (&[], None) => Err(LoadError::NoKind { name }),
         }
     }
 }
 
 fn advice(found: &str) -> &'static str {
-    let order = |version: &str| version.split('.').map(|part| part.parse::<u64>().unwrap_or(0)).collect::<Vec<_>>();
+    let order = |version: &str| {
+        version
+            .split('.')
+            .map(|part| part.parse::<u64>().unwrap_or(0))
+            .collect::<Vec<_>>()
+    };
     if order(found) > order(API_VERSION) {
         "get a newer xhost, or build the plugin against this version's wit folder"
     } else {

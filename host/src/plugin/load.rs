@@ -70,7 +70,10 @@ impl Plugin {
     /// Where the file cannot be read, or is no plugin.
     pub fn from_file(engine: &Engine, path: &Path) -> Result<Plugin, LoadError> {
         let bytes = read(path)?;
-        let name = path.file_stem().map_or_else(|| path.display().to_string(), |stem| stem.to_string_lossy().into_owned());
+        let name = path.file_stem().map_or_else(
+            || path.display().to_string(),
+            |stem| stem.to_string_lossy().into_owned(),
+        );
         Plugin::from_bytes(engine, &name, &bytes)
     }
 
@@ -86,7 +89,15 @@ impl Plugin {
             .map_err(|_| compile_error(name, "the compiler gave up on it"))?
             .map_err(|e| compile_error(name, &format!("{e:#}")))?;
         let (pre, exports) = link(engine, name, &component, &inspected)?;
-        Ok(Plugin { shared: Arc::new(Loaded { engine: engine.clone(), name: name.into(), digest, pre, exports }) })
+        Ok(Plugin {
+            shared: Arc::new(Loaded {
+                engine: engine.clone(),
+                name: name.into(),
+                digest,
+                pre,
+                exports,
+            }),
+        })
     }
 
     /// The plugin's name.
@@ -119,24 +130,40 @@ impl Plugin {
         if self.kind() == needed {
             return Ok(self);
         }
-        Err(LoadError::WrongKind { name: self.name().into(), found: self.kind(), needed, place: place.into() })
+        Err(LoadError::WrongKind {
+            name: self.name().into(),
+            found: self.kind(),
+            needed,
+            place: place.into(),
+        })
     }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let failed = |cause| LoadError::Read { path: path.into(), cause };
+    let failed = |cause| LoadError::Read {
+        path: path.into(),
+        cause,
+    };
     let file = std::fs::File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
     if size > SIZE_LIMIT {
-        return Err(LoadError::Size { name: path.display().to_string(), bytes: size });
+        return Err(LoadError::Size {
+            name: path.display().to_string(),
+            bytes: size,
+        });
     }
     let mut bytes = Vec::new();
-    file.take(SIZE_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(SIZE_LIMIT)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     Ok(bytes)
 }
 
 fn compile_error(name: &str, what: &str) -> LoadError {
-    LoadError::Compile { name: name.into(), what: what.into() }
+    LoadError::Compile {
+        name: name.into(),
+        what: what.into(),
+    }
 }
 
 fn link(
@@ -145,7 +172,10 @@ fn link(
     component: &Component,
     inspected: &Inspected,
 ) -> Result<(InstancePre<Sandbox>, Exports), LoadError> {
-    let fails = |error: wasmtime::Error| LoadError::Link { name: name.into(), what: explain(&format!("{error:#}")) };
+    let fails = |error: wasmtime::Error| LoadError::Link {
+        name: name.into(),
+        what: explain(&format!("{error:#}")),
+    };
     let pre = engine.linker().instantiate_pre(component).map_err(fails)?;
     let exports = match inspected.kind {
         Kind::PromptBuilder => prompt_builder::GuestIndices::new(&pre).map(Exports::PromptBuilder),

@@ -37,4 +37,3 @@ pub use engine::{Compiled, Engine, EngineError};
 pub use failure::{Failure, FailureKind};
 pub use inspect::{Kind, LoadError};
 pub use load::{Plugin, PluginDigest};
-

@@ -43,7 +43,11 @@ pub(super) struct Sandbox {
 }
 
 /// A store for one call, its budget set before anything of the guest runs.
-pub(super) fn store(engine: &wasmtime::Engine, seed: [u8; 32], input_bytes: usize) -> wasmtime::Result<Store<Sandbox>> {
+pub(super) fn store(
+    engine: &wasmtime::Engine,
+    seed: [u8; 32],
+    input_bytes: usize,
+) -> wasmtime::Result<Store<Sandbox>> {
     let mut store = Store::new(engine, Sandbox::new(seed));
     store.limiter(|sandbox| sandbox);
     store.set_fuel(FUEL.saturating_add(FUEL_PER_INPUT_BYTE.saturating_mul(input_bytes as u64)))?;
@@ -81,7 +85,9 @@ impl Sandbox {
             .stdout(Discard)
             .secure_random(ChaCha8Rng::from_seed(seed))
             .insecure_random(ChaCha8Rng::from_seed(insecure))
-            .insecure_random_seed(u128::from_le_bytes(std::array::from_fn(|index| seed[index])))
+            .insecure_random_seed(u128::from_le_bytes(std::array::from_fn(|index| {
+                seed[index]
+            })))
             .max_random_size(64 << 10)
             .wall_clock(StoppedClock)
             .monotonic_clock(StoppedClock)
@@ -91,19 +97,31 @@ impl Sandbox {
             .build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
-        Sandbox { wasi, table, stderr, log_left: LOG, clock: 0 }
+        Sandbox {
+            wasi,
+            table,
+            stderr,
+            log_left: LOG,
+            clock: 0,
+        }
     }
 
     /// What the guest wrote to stderr, control characters removed: it may end up on a terminal.
     pub(super) fn stderr(&self) -> String {
         let bytes = self.stderr.bytes();
-        String::from_utf8_lossy(&bytes).chars().filter(|c| *c == '\n' || !c.is_control()).collect()
+        String::from_utf8_lossy(&bytes)
+            .chars()
+            .filter(|c| *c == '\n' || !c.is_control())
+            .collect()
     }
 }
 
 impl WasiView for Sandbox {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
@@ -112,18 +130,37 @@ impl log::Host for Sandbox {
         const PER_LINE: usize = 8;
         let cost = message.len() + PER_LINE;
         self.log_left = self.log_left.checked_sub(cost).ok_or(Limit::Log(LOG))?;
-        self.stderr.push(format!("[{level:?}] {message}\n").as_bytes());
+        self.stderr
+            .push(format!("[{level:?}] {message}\n").as_bytes());
         Ok(())
     }
 }
 
 impl ResourceLimiter for Sandbox {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > MEMORY { Err(Limit::Memory(MEMORY).into()) } else { Ok(true) }
+    fn memory_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired > MEMORY {
+            Err(Limit::Memory(MEMORY).into())
+        } else {
+            Ok(true)
+        }
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > TABLE_ELEMENTS { Err(Limit::Table(TABLE_ELEMENTS).into()) } else { Ok(true) }
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired > TABLE_ELEMENTS {
+            Err(Limit::Table(TABLE_ELEMENTS).into())
+        } else {
+            Ok(true)
+        }
     }
 
     fn instances(&self) -> usize {
@@ -205,7 +242,10 @@ impl Tail {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 

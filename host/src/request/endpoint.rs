@@ -52,26 +52,56 @@ impl Endpoint {
     pub fn new(profile: &Profile, wishes: &Wishes) -> Result<Endpoint, EndpointError> {
         let variable = profile.base_url_variable.as_deref().unwrap_or("");
         let (text, origin) = match (&wishes.base_url, &wishes.environment) {
-            (Some(url), _) => (url.as_str(), format!("`{}`, from `model.base_url`,", plain(url))),
-            (None, Some(url)) => (url.as_str(), format!("in the environment variable {variable}")),
-            (None, None) => (profile.base_url.as_str(), format!("`{}`, the provider plugin's own,", plain(&profile.base_url))),
+            (Some(url), _) => (
+                url.as_str(),
+                format!("`{}`, from `model.base_url`,", plain(url)),
+            ),
+            (None, Some(url)) => (
+                url.as_str(),
+                format!("in the environment variable {variable}"),
+            ),
+            (None, None) => (
+                profile.base_url.as_str(),
+                format!("`{}`, the provider plugin's own,", plain(&profile.base_url)),
+            ),
         };
         let url = parse(text).map_err(|what| EndpointError { origin, what })?;
         check_profile(profile)?;
-        let trusted = [Some(profile.base_url.as_str()), wishes.environment.as_deref()];
-        let same_origin = |other: &str| parse(other).is_ok_and(|other| other.origin() == url.origin());
+        let trusted = [
+            Some(profile.base_url.as_str()),
+            wishes.environment.as_deref(),
+        ];
+        let same_origin =
+            |other: &str| parse(other).is_ok_and(|other| other.origin() == url.origin());
         let is_trusted = wishes.built_in && trusted.into_iter().flatten().any(same_origin);
-        let key_variable = wishes.key_variable.clone().or_else(|| is_trusted.then(|| profile.key_variable.clone()));
-        let name = wishes.name.clone().unwrap_or_else(|| url.origin().ascii_serialization());
+        let key_variable = wishes
+            .key_variable
+            .clone()
+            .or_else(|| is_trusted.then(|| profile.key_variable.clone()));
+        let name = wishes
+            .name
+            .clone()
+            .unwrap_or_else(|| url.origin().ascii_serialization());
         let own_address = parse(&profile.base_url).is_ok_and(|own| own.origin() == url.origin());
         let key_required = wishes.key_variable.is_some() || own_address && wishes.built_in;
-        Ok(Endpoint { url, name, auth: profile.auth.clone(), key_variable, key_required, simulator: None })
+        Ok(Endpoint {
+            url,
+            name,
+            auth: profile.auth.clone(),
+            key_variable,
+            key_required,
+            simulator: None,
+        })
     }
 
     /// The same endpoint, its requests going to a simulator on this machine: same digests, no credential.
     #[must_use]
     pub fn simulated_at(self, simulator: std::net::SocketAddr) -> Endpoint {
-        Endpoint { simulator: Some(simulator), auth: Auth::None, ..self }
+        Endpoint {
+            simulator: Some(simulator),
+            auth: Auth::None,
+            ..self
+        }
     }
 
     /// What stands for the server in the digest.
@@ -104,7 +134,11 @@ impl Endpoint {
     /// The environment variable whose value may be sent there.
     #[must_use]
     pub fn key_variable(&self) -> Option<&str> {
-        if matches!(self.auth, Auth::None) { None } else { self.key_variable.as_deref() }
+        if matches!(self.auth, Auth::None) {
+            None
+        } else {
+            self.key_variable.as_deref()
+        }
     }
 
     /// Whether a call without a credential is bound to fail.
@@ -122,14 +156,28 @@ impl Endpoint {
 
 /// What a provider plugin says about the credential must be a header and a variable, and no header of the host's.
 fn check_profile(profile: &Profile) -> Result<(), EndpointError> {
-    let refuse = |what: &str| Err(EndpointError { origin: "of the provider plugin".into(), what: what.into() });
-    let word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let refuse = |what: &str| {
+        Err(EndpointError {
+            origin: "of the provider plugin".into(),
+            what: what.into(),
+        })
+    };
+    let word = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
     if !word(&profile.key_variable) && !matches!(profile.auth, Auth::None) {
         return refuse("comes with a credential's variable that is no name of one");
     }
     match &profile.auth {
-        Auth::Header(name) if !word(name) => refuse("comes with a credential's header that is no name of one"),
-        Auth::Header(name) if super::FRAMING_HEADERS.contains(&name.to_ascii_lowercase().as_str()) => {
+        Auth::Header(name) if !word(name) => {
+            refuse("comes with a credential's header that is no name of one")
+        }
+        Auth::Header(name)
+            if super::FRAMING_HEADERS.contains(&name.to_ascii_lowercase().as_str()) =>
+        {
             refuse("comes with a credential's header that frames the message")
         }
         Auth::Header(_) | Auth::Bearer | Auth::None => Ok(()),
@@ -137,12 +185,16 @@ fn check_profile(profile: &Profile) -> Result<(), EndpointError> {
 }
 
 fn parse(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|e| format!("is not a URL ({e}); write it as `https://host/v1`"))?;
+    let url = Url::parse(text)
+        .map_err(|e| format!("is not a URL ({e}); write it as `https://host/v1`"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("is neither http nor https".into());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds a credential; name its environment variable as `model.key_variable` instead".into());
+        return Err(
+            "holds a credential; name its environment variable as `model.key_variable` instead"
+                .into(),
+        );
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("has a query or a fragment, which a base URL cannot have".into());

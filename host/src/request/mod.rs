@@ -89,7 +89,12 @@ impl Request {
     ///
     /// # Errors
     /// Where the plugin tries what is not its to do.
-    pub fn new(plugin: HttpRequest, endpoint: &Endpoint, draw: Draw, salt: &str) -> Result<Request, RequestError> {
+    pub fn new(
+        plugin: HttpRequest,
+        endpoint: &Endpoint,
+        draw: Draw,
+        salt: &str,
+    ) -> Result<Request, RequestError> {
         let body = plugin.body.unwrap_or_default();
         if !body.is_empty() {
             json::check(&body).map_err(RequestError::Body)?;
@@ -98,7 +103,13 @@ impl Request {
             endpoint: endpoint.name().to_owned(),
             method: method(plugin.method),
             target: target(endpoint, &plugin.path, &plugin.query)?,
-            headers: headers(plugin.headers.into_iter().map(|header| (header.name, header.value)), endpoint)?,
+            headers: headers(
+                plugin
+                    .headers
+                    .into_iter()
+                    .map(|header| (header.name, header.value)),
+                endpoint,
+            )?,
             body: Bytes::from(body),
             draw,
             salt: salt.to_owned(),
@@ -110,7 +121,15 @@ impl Request {
     #[must_use]
     pub fn digest(&self) -> Digest {
         const KEY_VERSION: &str = "1";
-        let Request { endpoint, method, target, headers, body, draw: Draw { epoch, repeat }, salt } = self;
+        let Request {
+            endpoint,
+            method,
+            target,
+            headers,
+            body,
+            draw: Draw { epoch, repeat },
+            salt,
+        } = self;
         let mut hasher = blake3::Hasher::new_derive_key("xhost request v1");
         let mut field = |bytes: &[u8]| {
             hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -148,23 +167,41 @@ fn method(method: Method) -> &'static str {
     }
 }
 
-fn target(endpoint: &Endpoint, path: &str, query: &[(String, String)]) -> Result<String, RequestError> {
-    let refuse = |what| Err(RequestError::Path { path: path.escape_debug().to_string(), what });
+fn target(
+    endpoint: &Endpoint,
+    path: &str,
+    query: &[(String, String)],
+) -> Result<String, RequestError> {
+    let refuse = |what| {
+        Err(RequestError::Path {
+            path: path.escape_debug().to_string(),
+            what,
+        })
+    };
     if !path.starts_with('/') {
         return refuse("does not begin with `/`");
     }
     if path.contains("//") || path.contains('\\') {
         return refuse("could name another host");
     }
-    if path.split('/').any(|segment| matches!(segment.to_ascii_lowercase().as_str(), ".." | "." | "%2e" | "%2e%2e" | ".%2e" | "%2e.")) {
+    if path.split('/').any(|segment| {
+        matches!(
+            segment.to_ascii_lowercase().as_str(),
+            ".." | "." | "%2e" | "%2e%2e" | ".%2e" | "%2e."
+        )
+    }) {
         return refuse("leaves the base URL's path");
     }
     if !path.bytes().all(|byte| byte.is_ascii_graphic()) || path.contains(['?', '#']) {
-        return refuse("has characters that do not belong into a path; escape them, and give a query as `query`");
+        return refuse(
+            "has characters that do not belong into a path; escape them, and give a query as `query`",
+        );
     }
     let mut target = format!("{}{path}", endpoint.base_path());
     if !query.is_empty() {
-        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(query)
+            .finish();
         target = format!("{target}?{query}");
     }
     Ok(target)
@@ -177,12 +214,24 @@ fn headers(
     let mut headers = Vec::new();
     for (name, value) in given {
         let name = name.to_ascii_lowercase();
-        let refuse = |what| Err(RequestError::Header { name: name.escape_debug().to_string(), what });
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+        let refuse = |what| {
+            Err(RequestError::Header {
+                name: name.escape_debug().to_string(),
+                what,
+            })
+        };
+        if name.is_empty()
+            || !name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        {
             return refuse("has a name that is none");
         }
         let host = [FRAMING_HEADERS, CREDENTIAL_HEADERS].concat();
-        if host.contains(&name.as_str()) || name.starts_with("proxy-") || endpoint.is_credential_header(&name) {
+        if host.contains(&name.as_str())
+            || name.starts_with("proxy-")
+            || endpoint.is_credential_header(&name)
+        {
             return refuse("is the host's to set");
         }
         if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {

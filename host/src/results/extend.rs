@@ -20,9 +20,17 @@ enum State {
 
 impl Extend {
     pub(super) fn open(path: &Path) -> io::Result<Extend> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
         let old = BufReader::with_capacity(64 << 10, File::open(path)?);
-        Ok(Extend { file, state: State::Comparing { old, position: 0 } })
+        Ok(Extend {
+            file,
+            state: State::Comparing { old, position: 0 },
+        })
     }
 
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -36,7 +44,9 @@ impl Extend {
         }
         match &mut self.state {
             State::Writing(new) => new.write_all(bytes),
-            State::Comparing { .. } => Err(io::Error::other("the file was just opened for writing")),
+            State::Comparing { .. } => {
+                Err(io::Error::other("the file was just opened for writing"))
+            }
         }
     }
 

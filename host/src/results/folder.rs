@@ -52,8 +52,14 @@ impl Folder {
     pub fn prepare(path: &Path, run: &RunFile) -> Result<Folder, FolderError> {
         let prepared = prepare(path, run);
         prepared
-            .map(|earlier| Folder { path: path.into(), earlier })
-            .map_err(|cause| FolderError { path: path.into(), cause })
+            .map(|earlier| Folder {
+                path: path.into(),
+                earlier,
+            })
+            .map_err(|cause| FolderError {
+                path: path.into(),
+                cause,
+            })
     }
 
     /// A file in the folder.
@@ -74,7 +80,9 @@ impl Folder {
 fn prepare(path: &Path, run: &RunFile) -> io::Result<Option<PathBuf>> {
     fs::create_dir_all(path)?;
     let there = fs::read_to_string(path.join(RUN)).ok();
-    let known = there.as_deref().and_then(|text| serde_json::from_str::<RunFile>(text).ok());
+    let known = there
+        .as_deref()
+        .and_then(|text| serde_json::from_str::<RunFile>(text).ok());
     let earlier = match known {
         Some(known) if known.plan == run.plan => None,
         Some(known) => Some(move_away(path, &known.plan)?),
@@ -87,7 +95,11 @@ fn prepare(path: &Path, run: &RunFile) -> io::Result<Option<PathBuf>> {
 
 /// Moves the files of another run out of the way. Of two runs with one plan the later stays.
 fn move_away(path: &Path, plan: &str) -> io::Result<PathBuf> {
-    let name: String = plan.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+    let name: String = plan
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(12)
+        .collect();
     let earlier = path.join("earlier").join(name);
     fs::create_dir_all(&earlier)?;
     for file in FILES {
@@ -101,7 +113,9 @@ fn move_away(path: &Path, plan: &str) -> io::Result<PathBuf> {
 
 fn write(folder: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
     use std::io::Write;
-    let mut temporary = tempfile::Builder::new().permissions(readable()).tempfile_in(folder)?;
+    let mut temporary = tempfile::Builder::new()
+        .permissions(readable())
+        .tempfile_in(folder)?;
     serde_json::to_writer_pretty(&mut temporary, value).map_err(io::Error::other)?;
     temporary.write_all(b"\n")?;
     temporary.as_file().sync_data()?;

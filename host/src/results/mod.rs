@@ -48,14 +48,25 @@ impl Results {
     /// Where the files cannot be opened.
     pub fn open(folder: &Path) -> io::Result<Results> {
         let digest = blake3::Hasher::new_derive_key("xhost run v1");
-        Ok(Results { file: Extend::open(&folder.join(TRIALS))?, spool: Spool::open(folder)?, next: 0, written: 0, digest })
+        Ok(Results {
+            file: Extend::open(&folder.join(TRIALS))?,
+            spool: Spool::open(folder)?,
+            next: 0,
+            written: 0,
+            digest,
+        })
     }
 
     /// Takes a trial, and hands on every trial whose turn has come.
     ///
     /// # Errors
     /// Where the disk refuses.
-    pub fn put(&mut self, ordinal: u64, trial: &Trial, mut each: impl FnMut(Line<'_>)) -> io::Result<()> {
+    pub fn put(
+        &mut self,
+        ordinal: u64,
+        trial: &Trial,
+        mut each: impl FnMut(Line<'_>),
+    ) -> io::Result<()> {
         let bytes = serde_json::to_vec(trial).map_err(io::Error::other)?;
         let digest = digest(trial);
         if ordinal != self.next {
@@ -97,7 +108,11 @@ impl Results {
     ///
     /// # Errors
     /// Where the disk refuses.
-    pub fn finish(mut self, total: u64, mut each: impl FnMut(Line<'_>)) -> io::Result<(u64, Option<blake3::Hash>)> {
+    pub fn finish(
+        mut self,
+        total: u64,
+        mut each: impl FnMut(Line<'_>),
+    ) -> io::Result<(u64, Option<blake3::Hash>)> {
         while let Some(ordinal) = self.spool.first_from(self.next)? {
             if let Some((slot, bytes)) = self.spool.take(ordinal)? {
                 self.write(ordinal, &bytes, slot.digest, &mut each)?;
@@ -128,7 +143,13 @@ fn digest(trial: &Trial) -> [u8; 32] {
         field(verdict.name.as_bytes());
         field(verdict.value.to_string().as_bytes());
     }
-    field(trial.failure.as_ref().map_or("", |failure| failure.cause.text()).as_bytes());
+    field(
+        trial
+            .failure
+            .as_ref()
+            .map_or("", |failure| failure.cause.text())
+            .as_bytes(),
+    );
     *hasher.finalize().as_bytes()
 }
 

@@ -29,8 +29,13 @@ impl Slot {
     }
 
     fn from_bytes(bytes: &[u8; Slot::BYTES]) -> Slot {
-        let number = |from: usize| u64::from_le_bytes(std::array::from_fn(|index| bytes[from + index]));
-        Slot { offset: number(0), length: number(8), digest: std::array::from_fn(|index| bytes[16 + index]) }
+        let number =
+            |from: usize| u64::from_le_bytes(std::array::from_fn(|index| bytes[from + index]));
+        Slot {
+            offset: number(0),
+            length: number(8),
+            digest: std::array::from_fn(|index| bytes[16 + index]),
+        }
     }
 }
 
@@ -53,8 +58,11 @@ struct Files {
 impl Spool {
     /// A spool without trials: those of an earlier run are found again through the store.
     pub(super) fn open(folder: &Path) -> io::Result<Spool> {
-        let spool =
-            Spool { lines_path: folder.join("pending.jsonl"), index_path: folder.join("pending.idx"), files: None };
+        let spool = Spool {
+            lines_path: folder.join("pending.jsonl"),
+            index_path: folder.join("pending.idx"),
+            files: None,
+        };
         spool.delete_files()?;
         Ok(spool)
     }
@@ -62,9 +70,17 @@ impl Spool {
     pub(super) fn put(&mut self, ordinal: u64, line: &[u8], digest: [u8; 32]) -> io::Result<()> {
         let files = self.files()?;
         files.lines.write_all_at(line, files.end)?;
-        files.lines.write_all_at(b"\n", files.end + line.len() as u64)?;
-        let slot = Slot { offset: files.end, length: line.len() as u64, digest };
-        files.index.write_all_at(&slot.to_bytes(), position(ordinal))?;
+        files
+            .lines
+            .write_all_at(b"\n", files.end + line.len() as u64)?;
+        let slot = Slot {
+            offset: files.end,
+            length: line.len() as u64,
+            digest,
+        };
+        files
+            .index
+            .write_all_at(&slot.to_bytes(), position(ordinal))?;
         files.end += slot.length + 1;
         files.waiting += 1;
         files.limit = files.limit.max(ordinal + 1);
@@ -73,11 +89,17 @@ impl Spool {
 
     /// The line that waits under this ordinal; it waits no longer.
     pub(super) fn take(&mut self, ordinal: u64) -> io::Result<Option<(Slot, Vec<u8>)>> {
-        let Some(files) = &mut self.files else { return Ok(None) };
-        let Some(slot) = files.slot(ordinal)? else { return Ok(None) };
+        let Some(files) = &mut self.files else {
+            return Ok(None);
+        };
+        let Some(slot) = files.slot(ordinal)? else {
+            return Ok(None);
+        };
         let mut line = vec![0; slot.length as usize];
         files.lines.read_exact_at(&mut line, slot.offset)?;
-        files.index.write_all_at(&[0; Slot::BYTES], position(ordinal))?;
+        files
+            .index
+            .write_all_at(&[0; Slot::BYTES], position(ordinal))?;
         files.waiting -= 1;
         if files.waiting == 0 {
             files.lines.set_len(0)?;
@@ -88,7 +110,9 @@ impl Spool {
 
     /// The first ordinal from `from` on under which a line waits.
     pub(super) fn first_from(&self, from: u64) -> io::Result<Option<u64>> {
-        let Some(files) = self.files.as_ref().filter(|files| files.waiting > 0) else { return Ok(None) };
+        let Some(files) = self.files.as_ref().filter(|files| files.waiting > 0) else {
+            return Ok(None);
+        };
         for ordinal in from..files.limit {
             if files.slot(ordinal)?.is_some() {
                 return Ok(Some(ordinal));
@@ -103,12 +127,26 @@ impl Spool {
 
     fn files(&mut self) -> io::Result<&mut Files> {
         if self.files.is_none() {
-            let open =
-                |path: &Path| OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path);
+            let open = |path: &Path| {
+                OpenOptions::new()
+                    .read(true)
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .open(path)
+            };
             let (lines, index) = (open(&self.lines_path)?, open(&self.index_path)?);
-            self.files = Some(Files { lines, index, end: 0, waiting: 0, limit: 0 });
+            self.files = Some(Files {
+                lines,
+                index,
+                end: 0,
+                waiting: 0,
+                limit: 0,
+            });
         }
-        self.files.as_mut().ok_or_else(|| io::Error::other("the files were just opened"))
+        self.files
+            .as_mut()
+            .ok_or_else(|| io::Error::other("the files were just opened"))
     }
 
     fn delete_files(&self) -> io::Result<()> {

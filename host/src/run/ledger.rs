@@ -65,11 +65,25 @@ impl Ledger {
             resolved: plan.resolved.clone(),
         };
         let folder = Folder::prepare(path, &run)?;
-        let write = |cause| LedgerError::Write { path: path.into(), cause };
-        let events = OpenOptions::new().append(true).create(true).open(folder.file("events.jsonl")).map_err(write)?;
+        let write = |cause| LedgerError::Write {
+            path: path.into(),
+            cause,
+        };
+        let events = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(folder.file("events.jsonl"))
+            .map_err(write)?;
         let results = Results::open(&folder.path).map_err(write)?;
         let tally = |config: &Arc<crate::plan::Config>| {
-            Tally::new(Arc::clone(&config.axes), config.scorers.iter().map(|scorer| Arc::clone(&scorer.label)).collect())
+            Tally::new(
+                Arc::clone(&config.axes),
+                config
+                    .scorers
+                    .iter()
+                    .map(|scorer| Arc::clone(&scorer.label))
+                    .collect(),
+            )
         };
         Ok(Ledger {
             folder,
@@ -89,17 +103,28 @@ impl Ledger {
     }
 
     pub(super) fn take(&mut self, event: &Event) -> Result<(), LedgerError> {
-        self.note(event).map_err(|cause| LedgerError::Write { path: self.folder.path.clone(), cause })
+        self.note(event).map_err(|cause| LedgerError::Write {
+            path: self.folder.path.clone(),
+            cause,
+        })
     }
 
     pub(super) fn flush(&mut self) -> Result<(), LedgerError> {
         let flushed = self.results.flush().and_then(|()| self.events.flush());
-        flushed.map_err(|cause| LedgerError::Write { path: self.folder.path.clone(), cause })
+        flushed.map_err(|cause| LedgerError::Write {
+            path: self.folder.path.clone(),
+            cause,
+        })
     }
 
     fn note(&mut self, event: &Event) -> io::Result<()> {
         match event {
-            Event::TrialEnded { config, origins, trial, record } => {
+            Event::TrialEnded {
+                config,
+                origins,
+                trial,
+                record,
+            } => {
                 self.tallies[*config].origins(*origins);
                 let (plan, tallies) = (&self.plan, &mut self.tallies);
                 self.results.put(trial.ordinal, record, |line| {
@@ -116,14 +141,23 @@ impl Ledger {
             | Event::Stopping { .. }
             | Event::Ended { .. } => {}
         }
-        let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        let at_ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis() as u64);
         serde_json::to_writer(&mut self.events, &Stamped { at_ms, event })?;
         self.events.write_all(b"\n")
     }
 
-    pub(super) fn finish(mut self, plan: &Plan, mut tell: impl FnMut(&Event)) -> Result<Summary, LedgerError> {
+    pub(super) fn finish(
+        mut self,
+        plan: &Plan,
+        mut tell: impl FnMut(&Event),
+    ) -> Result<Summary, LedgerError> {
         let path = self.folder.path.clone();
-        let write = |cause| LedgerError::Write { path: path.clone(), cause };
+        let write = |cause| LedgerError::Write {
+            path: path.clone(),
+            cause,
+        };
         let (known, tallies) = (&self.plan, &mut self.tallies);
         let ended = self.results.finish(plan.trials, |line| {
             if let Some(place) = known.place(line.ordinal) {
@@ -132,10 +166,25 @@ impl Ledger {
         });
         let (trials, run_digest) = ended.map_err(write)?;
         let run_digest = run_digest.map(|digest| digest.to_hex().to_string());
-        let event = Event::Ended { trials, run_digest: run_digest.clone() };
-        let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        serde_json::to_writer(&mut self.events, &Stamped { at_ms, event: &event }).map_err(|e| write(e.into()))?;
-        self.events.write_all(b"\n").and_then(|()| self.events.flush()).map_err(write)?;
+        let event = Event::Ended {
+            trials,
+            run_digest: run_digest.clone(),
+        };
+        let at_ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis() as u64);
+        serde_json::to_writer(
+            &mut self.events,
+            &Stamped {
+                at_ms,
+                event: &event,
+            },
+        )
+        .map_err(|e| write(e.into()))?;
+        self.events
+            .write_all(b"\n")
+            .and_then(|()| self.events.flush())
+            .map_err(write)?;
         tell(&event);
         let configs: Vec<_> = self.tallies.iter().map(Tally::summary).collect();
         let totals = Totals {
@@ -146,7 +195,14 @@ impl Ledger {
         };
         let complete = run_digest.is_some();
         let (experiment, plan) = (plan.name.clone(), plan.digest.clone());
-        let summary = Summary { experiment, plan, complete, run_digest, configs, totals };
+        let summary = Summary {
+            experiment,
+            plan,
+            complete,
+            run_digest,
+            configs,
+            totals,
+        };
         self.folder.write("summary.json", &summary).map_err(write)?;
         Ok(summary)
     }

@@ -66,9 +66,13 @@ pub async fn run(
         trials: plan.trials,
         configs: plan.configs.len(),
     };
-    let warnings = plan.warnings.iter().map(|message| Event::Warning { message: message.clone() });
+    let warnings = plan.warnings.iter().map(|message| Event::Warning {
+        message: message.clone(),
+    });
     for event in std::iter::once(started).chain(warnings) {
-        ledger.take(&event).unwrap_or_else(|error| stop.request(error.reason()));
+        ledger
+            .take(&event)
+            .unwrap_or_else(|error| stop.request(error.reason()));
         progress.take(&event);
     }
     drop(events);
@@ -88,7 +92,9 @@ pub async fn run(
             }
         };
         let Some(event) = event else { break };
-        ledger.take(&event).unwrap_or_else(|error| stop.request(error.reason()));
+        ledger
+            .take(&event)
+            .unwrap_or_else(|error| stop.request(error.reason()));
         progress.take(&event);
     }
     let stopped = reap(&mut tracks, stop).await;
@@ -103,18 +109,41 @@ fn start(
     process: &Process,
     events: &mpsc::Sender<Event>,
 ) -> JoinSet<Result<(), StopReason>> {
-    let Process { answers, window, stop } = process;
+    let Process {
+        answers,
+        window,
+        stop,
+    } = process;
     let of_block = |block: &'_ Block| {
         let (first, stride) = (block.first, block.stride);
-        block.tracks().into_iter().map(move |members| track::Track { first, stride, members }).collect::<Vec<_>>()
+        block
+            .tracks()
+            .into_iter()
+            .map(move |members| track::Track {
+                first,
+                stride,
+                members,
+            })
+            .collect::<Vec<_>>()
     };
-    let all: Vec<_> = plan.blocks.iter().flat_map(|block| of_block(block).into_iter().map(move |track| (block, track))).collect();
+    let all: Vec<_> = plan
+        .blocks
+        .iter()
+        .flat_map(|block| of_block(block).into_iter().map(move |track| (block, track)))
+        .collect();
     all.iter().for_each(|_| window.enter());
     let mut tracks = JoinSet::new();
     for (block, track) in all {
         let rows = track::rows(&block.dataset);
         let (answers, window) = (Arc::clone(answers), Arc::clone(window));
-        tracks.spawn(track::feed(track, rows, answers, window, stop.clone(), events.clone()));
+        tracks.spawn(track::feed(
+            track,
+            rows,
+            answers,
+            window,
+            stop.clone(),
+            events.clone(),
+        ));
     }
     tracks
 }
@@ -125,7 +154,9 @@ async fn reap(tracks: &mut JoinSet<Result<(), StopReason>>, stop: &Stop) -> Opti
     while let Some(ended) = tracks.join_next().await {
         let reason = match ended {
             Ok(result) => result.err(),
-            Err(error) => Some(StopReason::Internal(format!("a track ended by itself: {error}"))),
+            Err(error) => Some(StopReason::Internal(format!(
+                "a track ended by itself: {error}"
+            ))),
         };
         first = first.or(reason);
     }

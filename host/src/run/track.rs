@@ -26,7 +26,10 @@ impl Window {
     /// A window for so many calls in flight.
     #[must_use]
     pub fn new(concurrency: usize) -> Window {
-        Window { trials: concurrency + BESIDE_CALLS, tracks: AtomicUsize::new(0) }
+        Window {
+            trials: concurrency + BESIDE_CALLS,
+            tracks: AtomicUsize::new(0),
+        }
     }
 
     /// Another track begins. To be called for all tracks before the first one makes a trial.
@@ -82,7 +85,9 @@ pub(super) async fn feed(
     stop: Stop,
     events: mpsc::Sender<Event>,
 ) -> Result<(), StopReason> {
-    let Some((config, _)) = track.members.first() else { return Ok(()) };
+    let Some((config, _)) = track.members.first() else {
+        return Ok(());
+    };
     let lane = Arc::clone(&config.lane);
     let mut under_way = JoinSet::new();
     let mut ended = Ok(());
@@ -95,7 +100,16 @@ pub(super) async fn feed(
                 break;
             }
         };
-        ended = admit(&track, number, &sample, &window, (&lane.stop, &stop), &mut under_way, (&answers, &events)).await;
+        ended = admit(
+            &track,
+            number,
+            &sample,
+            &window,
+            (&lane.stop, &stop),
+            &mut under_way,
+            (&answers, &events),
+        )
+        .await;
         if ended.is_err() {
             break;
         }
@@ -133,8 +147,15 @@ async fn admit(
                 }
             }
             let ordinal = track.first + number * track.stride + offset + u64::from(epoch - 1);
-            let trial = Trial { config: Arc::clone(config), sample: Arc::clone(sample), epoch };
-            let asker = Asker { config: config.index, events: events.clone() };
+            let trial = Trial {
+                config: Arc::clone(config),
+                sample: Arc::clone(sample),
+                epoch,
+            };
+            let asker = Asker {
+                config: config.index,
+                events: events.clone(),
+            };
             under_way.spawn(make(trial, ordinal, Arc::clone(answers), asker));
         }
     }
@@ -154,7 +175,12 @@ async fn make(
         epoch: record.epoch,
         failure: record.failure.as_ref().map(|failure| failure.cause.text()),
     };
-    let ended = Event::TrialEnded { config: asker.config, origins, trial: summary, record: Box::new(record) };
+    let ended = Event::TrialEnded {
+        config: asker.config,
+        origins,
+        trial: summary,
+        record: Box::new(record),
+    };
     asker.emit(ended).await;
     Ok(())
 }
@@ -166,7 +192,10 @@ fn undecided(joined: Result<Joined, JoinError>, stop: &Stop) -> Result<(), StopR
         Ok(Err(reason)) => reason,
         Err(error) => StopReason::Internal(format!("a trial ended by itself: {error}")),
     };
-    if matches!(reason, StopReason::Experiment(_) | StopReason::Internal(_) | StopReason::Disk(_)) {
+    if matches!(
+        reason,
+        StopReason::Experiment(_) | StopReason::Internal(_) | StopReason::Disk(_)
+    ) {
         stop.request(reason.clone());
     }
     Err(reason)

@@ -6,30 +6,51 @@ use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
 pub(super) fn read(body: &Value, headers: &HeaderMap) -> Result<Asked, Refusal> {
-    let version = headers.get("anthropic-version").and_then(|value| value.to_str().ok());
-    let version = version.ok_or_else(|| Refusal::invalid("anthropic-version: header is required"))?;
+    let version = headers
+        .get("anthropic-version")
+        .and_then(|value| value.to_str().ok());
+    let version =
+        version.ok_or_else(|| Refusal::invalid("anthropic-version: header is required"))?;
     match version {
         "2026-10-21" => refuse_sampling(body)?,
         "2023-06-01" => {}
-        other => return Err(Refusal::invalid(format!("anthropic-version: \"{other}\" is not a valid version"))),
+        other => {
+            return Err(Refusal::invalid(format!(
+                "anthropic-version: \"{other}\" is not a valid version"
+            )));
+        }
     }
     let required = |name: &str| Refusal::invalid(format!("{name}: Field required"));
     let model = body["model"].as_str().ok_or_else(|| required("model"))?;
-    let most_tokens = body["max_tokens"].as_u64().ok_or_else(|| required("max_tokens"))?;
-    let messages = body["messages"].as_array().ok_or_else(|| required("messages"))?;
+    let most_tokens = body["max_tokens"]
+        .as_u64()
+        .ok_or_else(|| required("max_tokens"))?;
+    let messages = body["messages"]
+        .as_array()
+        .ok_or_else(|| required("messages"))?;
     if messages.is_empty() {
-        return Err(Refusal::invalid("messages: at least one message is required"));
+        return Err(Refusal::invalid(
+            "messages: at least one message is required",
+        ));
     }
     if body["stream"] == true {
-        return Err(Refusal::invalid("streams are not simulated; leave `stream` out"));
+        return Err(Refusal::invalid(
+            "streams are not simulated; leave `stream` out",
+        ));
     }
-    if let Some(wrong) = messages.iter().position(|message| !["user", "assistant", "system"].contains(&message["role"].as_str().unwrap_or(""))) {
-        return Err(Refusal::invalid(format!("messages.{wrong}.role: Input should be 'user' or 'assistant'")));
+    if let Some(wrong) = messages.iter().position(|message| {
+        !["user", "assistant", "system"].contains(&message["role"].as_str().unwrap_or(""))
+    }) {
+        return Err(Refusal::invalid(format!(
+            "messages.{wrong}.role: Input should be 'user' or 'assistant'"
+        )));
     }
     let last = messages.iter().rfind(|message| message["role"] == "user");
     Ok(Asked {
         model: model.to_owned(),
-        last_user_text: last.map(|message| openai::text(&message["content"])).unwrap_or_default(),
+        last_user_text: last
+            .map(|message| openai::text(&message["content"]))
+            .unwrap_or_default(),
         most_tokens: Some(most_tokens),
         choices: 1,
     })
@@ -37,8 +58,14 @@ pub(super) fn read(body: &Value, headers: &HeaderMap) -> Result<Asked, Refusal> 
 
 /// Since 2026-10-21 sampling parameters are refused, even at their defaults.
 fn refuse_sampling(body: &Value) -> Result<(), Refusal> {
-    let given = ["temperature", "top_p", "top_k"].into_iter().find(|name| !body[*name].is_null());
-    given.map_or(Ok(()), |name| Err(Refusal::invalid(format!("{name}: Extra inputs are not permitted"))))
+    let given = ["temperature", "top_p", "top_k"]
+        .into_iter()
+        .find(|name| !body[*name].is_null());
+    given.map_or(Ok(()), |name| {
+        Err(Refusal::invalid(format!(
+            "{name}: Extra inputs are not permitted"
+        )))
+    })
 }
 
 pub(super) fn message(asked: &Asked, reply: &str, input_tokens: u64, number: u64) -> Value {

@@ -29,7 +29,11 @@ impl Faults {
     }
 
     pub(super) fn decide(&self, digest: u128, attempt: u64) -> Option<Fault> {
-        let chance = draw(&[&self.seed.to_le_bytes(), &digest.to_le_bytes(), &attempt.to_le_bytes()]);
+        let chance = draw(&[
+            &self.seed.to_le_bytes(),
+            &digest.to_le_bytes(),
+            &attempt.to_le_bytes(),
+        ]);
         (chance < self.rate).then(|| match (chance / self.rate * 4.0) as u32 {
             0 | 1 => Fault::TooFast,
             2 => Fault::Broken,
@@ -50,7 +54,8 @@ impl Latency {
         let even = draw(&[b"latency", &digest.to_le_bytes(), &attempt.to_le_bytes()]);
         let spread = 1.3_f64;
         let mean_of_exponential = (spread.exp() - 1.0) / spread;
-        self.mean.mul_f64((even * spread).exp() / mean_of_exponential)
+        self.mean
+            .mul_f64((even * spread).exp() / mean_of_exponential)
     }
 }
 
@@ -72,7 +77,9 @@ mod tests {
     #[test]
     fn the_share_of_faults_and_the_mean_delay_are_what_was_asked_for() {
         let faults = Faults::new(0.1, 7);
-        let failed = (0..10_000).filter(|digest| faults.decide(*digest, 0).is_some()).count();
+        let failed = (0..10_000)
+            .filter(|digest| faults.decide(*digest, 0).is_some())
+            .count();
         assert!((900..1_100).contains(&failed), "{failed}");
         let latency = Latency::mean(Duration::from_millis(100));
         let sum: Duration = (0..10_000).map(|digest| latency.of(digest, 0)).sum();

@@ -39,17 +39,29 @@ struct State {
 
 impl Limits {
     pub(super) fn new(requests_per_minute: Option<u32>, tokens_per_minute: Option<u32>) -> Limits {
-        Limits { requests_per_minute, tokens_per_minute, buckets: Mutex::default() }
+        Limits {
+            requests_per_minute,
+            tokens_per_minute,
+            buckets: Mutex::default(),
+        }
     }
 
     /// Takes one request with so many tokens, or refuses and says when to come again.
-    pub(super) fn take(&self, key: &str, model: &str, tokens: u64, now: Instant) -> Result<Standing, Refusal> {
+    pub(super) fn take(
+        &self,
+        key: &str,
+        model: &str,
+        tokens: u64,
+        now: Instant,
+    ) -> Result<Standing, Refusal> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let new = |limit: Option<u32>| limit.map(|limit| Bucket::full(f64::from(limit), now));
-        let own = buckets.entry(format!("{key}\n{model}")).or_insert_with(|| Buckets {
-            requests: new(self.requests_per_minute),
-            tokens: new(self.tokens_per_minute),
-        });
+        let own = buckets
+            .entry(format!("{key}\n{model}"))
+            .or_insert_with(|| Buckets {
+                requests: new(self.requests_per_minute),
+                tokens: new(self.tokens_per_minute),
+            });
         let wait = [(&mut own.requests, 1.0), (&mut own.tokens, tokens as f64)]
             .into_iter()
             .filter_map(|(bucket, cost)| bucket.as_mut().and_then(|bucket| bucket.wait(cost, now)))
@@ -57,8 +69,12 @@ impl Limits {
         if let Some(wait) = wait {
             return Err(too_fast(wait));
         }
-        let pay = |bucket: &mut Option<Bucket>, cost: f64| bucket.as_mut().map(|bucket| bucket.pay(cost));
-        Ok(Standing { requests: pay(&mut own.requests, 1.0), tokens: pay(&mut own.tokens, tokens as f64) })
+        let pay =
+            |bucket: &mut Option<Bucket>, cost: f64| bucket.as_mut().map(|bucket| bucket.pay(cost));
+        Ok(Standing {
+            requests: pay(&mut own.requests, 1.0),
+            tokens: pay(&mut own.tokens, tokens as f64),
+        })
     }
 }
 
@@ -74,7 +90,11 @@ fn too_fast(wait: Duration) -> Refusal {
 
 impl Bucket {
     fn full(capacity: f64, now: Instant) -> Bucket {
-        Bucket { capacity, level: capacity, since: now }
+        Bucket {
+            capacity,
+            level: capacity,
+            since: now,
+        }
     }
 
     /// How long until `cost` is there, if it is not. What is larger than the bucket goes when the bucket is full.
@@ -90,7 +110,11 @@ impl Bucket {
     fn pay(&mut self, cost: f64) -> State {
         self.level = (self.level - cost).max(0.0);
         let full_in = Duration::from_secs_f64((self.capacity - self.level) / self.capacity * 60.0);
-        State { limit: self.capacity as u64, remaining: self.level as u64, full_in }
+        State {
+            limit: self.capacity as u64,
+            remaining: self.level as u64,
+            full_in,
+        }
     }
 }
 
@@ -101,8 +125,13 @@ impl Standing {
         match dialect {
             Dialect::OpenAi => {
                 headers.push(("x-request-id", format!("req_sim{number:08}")));
-                for (state, names) in [(self.requests, OPENAI_REQUESTS), (self.tokens, OPENAI_TOKENS)] {
-                    push(&mut headers, state, names, |state| format!("{}ms", state.full_in.as_millis()));
+                for (state, names) in [
+                    (self.requests, OPENAI_REQUESTS),
+                    (self.tokens, OPENAI_TOKENS),
+                ] {
+                    push(&mut headers, state, names, |state| {
+                        format!("{}ms", state.full_in.as_millis())
+                    });
                 }
             }
             Dialect::Anthropic => {
@@ -111,7 +140,10 @@ impl Standing {
                     let full = SystemTime::now() + state.full_in;
                     humantime::format_rfc3339_seconds(full).to_string()
                 };
-                for (state, names) in [(self.requests, ANTHROPIC_REQUESTS), (self.tokens, ANTHROPIC_TOKENS)] {
+                for (state, names) in [
+                    (self.requests, ANTHROPIC_REQUESTS),
+                    (self.tokens, ANTHROPIC_TOKENS),
+                ] {
                     push(&mut headers, state, names, instant);
                 }
             }
@@ -122,9 +154,16 @@ impl Standing {
 
 type Names = [&'static str; 3];
 
-const OPENAI_REQUESTS: Names =
-    ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
-const OPENAI_TOKENS: Names = ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"];
+const OPENAI_REQUESTS: Names = [
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+];
+const OPENAI_TOKENS: Names = [
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
+];
 const ANTHROPIC_REQUESTS: Names = [
     "anthropic-ratelimit-requests-limit",
     "anthropic-ratelimit-requests-remaining",
@@ -156,11 +195,23 @@ mod tests {
     #[test]
     fn a_minute_lets_through_what_the_limit_says_and_then_tells_when_to_come_again() {
         let (limits, start) = (Limits::new(Some(60), None), Instant::now());
-        let let_through = (0..100).filter(|_| limits.take("k", "m", 1, start).is_ok()).count();
+        let let_through = (0..100)
+            .filter(|_| limits.take("k", "m", 1, start).is_ok())
+            .count();
         assert_eq!(let_through, 60);
-        let refused = limits.take("k", "m", 1, start).err().expect("the bucket is empty");
+        let refused = limits
+            .take("k", "m", 1, start)
+            .err()
+            .expect("the bucket is empty");
         assert_eq!((refused.status, refused.retry_after), (429, Some(1)));
-        assert!(limits.take("k", "m", 1, start + Duration::from_secs(1)).is_ok());
-        assert!(limits.take("other", "m", 1, start).is_ok(), "another key has a bucket of its own");
+        assert!(
+            limits
+                .take("k", "m", 1, start + Duration::from_secs(1))
+                .is_ok()
+        );
+        assert!(
+            limits.take("other", "m", 1, start).is_ok(),
+            "another key has a bucket of its own"
+        );
     }
 }

@@ -96,7 +96,13 @@ struct Refusal {
 
 impl Refusal {
     fn invalid(message: impl Into<String>) -> Refusal {
-        Refusal { status: 400, kind: "invalid_request_error", code: None, message: message.into(), retry_after: None }
+        Refusal {
+            status: 400,
+            kind: "invalid_request_error",
+            code: None,
+            message: message.into(),
+            retry_after: None,
+        }
     }
 }
 
@@ -119,11 +125,30 @@ pub async fn bind(address: SocketAddr, options: Options) -> io::Result<Simulator
     }
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
-    let Options { replies, latency, requests_per_minute, tokens_per_minute, fail_rate, seed, key } = options;
+    let Options {
+        replies,
+        latency,
+        requests_per_minute,
+        tokens_per_minute,
+        fail_rate,
+        seed,
+        key,
+    } = options;
     let limits = Limits::new(requests_per_minute, tokens_per_minute);
     let (faults, stats) = (Faults::new(fail_rate, seed), stats::Counters::default());
-    let shared = Shared { replies, latency, limits, faults, key, stats };
-    Ok(Simulator { listener, address, shared: Arc::new(shared) })
+    let shared = Shared {
+        replies,
+        latency,
+        limits,
+        faults,
+        key,
+        stats,
+    };
+    Ok(Simulator {
+        listener,
+        address,
+        shared: Arc::new(shared),
+    })
 }
 
 impl Simulator {
@@ -137,33 +162,63 @@ impl Simulator {
     ///
     /// # Errors
     /// Where the operating system takes the socket away.
-    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    pub async fn serve(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
         let router = Router::new()
             .fallback(answer)
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .with_state(self.shared);
-        axum::serve(self.listener, router).with_graceful_shutdown(shutdown).await
+        axum::serve(self.listener, router)
+            .with_graceful_shutdown(shutdown)
+            .await
     }
 }
 
 /// Every request comes here: base URLs have paths of their own, so a call is known by how its path ends.
-async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let path = uri.path();
     match (method, path) {
         (Method::GET, "/stats") => json(200, &shared.stats.snapshot()),
-        (Method::GET, path) if path.ends_with("/models") => json(200, &openai::models(shared.replies.as_ref())),
-        (Method::POST, path) if path.ends_with("/chat/completions") => call(&shared, Dialect::OpenAi, path, &headers, &body).await,
-        (Method::POST, path) if path.ends_with("/messages") => call(&shared, Dialect::Anthropic, path, &headers, &body).await,
+        (Method::GET, path) if path.ends_with("/models") => {
+            json(200, &openai::models(shared.replies.as_ref()))
+        }
+        (Method::POST, path) if path.ends_with("/chat/completions") => {
+            call(&shared, Dialect::OpenAi, path, &headers, &body).await
+        }
+        (Method::POST, path) if path.ends_with("/messages") => {
+            call(&shared, Dialect::Anthropic, path, &headers, &body).await
+        }
         (_, path) => {
-            let message = format!("the simulator has nothing at {path}; it answers POST …/chat/completions and …/messages");
-            let refusal =
-                Refusal { status: 404, kind: "not_found_error", code: None, message, retry_after: None };
+            let message = format!(
+                "the simulator has nothing at {path}; it answers POST …/chat/completions and …/messages"
+            );
+            let refusal = Refusal {
+                status: 404,
+                kind: "not_found_error",
+                code: None,
+                message,
+                retry_after: None,
+            };
             refuse(Dialect::OpenAi, &refusal)
         }
     }
 }
 
-async fn call(shared: &Shared, dialect: Dialect, path: &str, headers: &HeaderMap, body: &Bytes) -> Response {
+async fn call(
+    shared: &Shared,
+    dialect: Dialect,
+    path: &str,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Response {
     let _in_flight = shared.stats.arrive();
     let result = checked_call(shared, dialect, path, headers, body).await;
     match result {
@@ -183,13 +238,27 @@ async fn checked_call(
     body: &Bytes,
 ) -> Result<Response, Refusal> {
     let key = credential(headers);
-    if shared.key.as_deref().is_some_and(|wanted| key != Some(wanted)) {
+    if shared
+        .key
+        .as_deref()
+        .is_some_and(|wanted| key != Some(wanted))
+    {
         let message = format!("Incorrect API key provided: {}.", key.unwrap_or("none"));
-        let kind = if dialect == Dialect::OpenAi { "invalid_request_error" } else { "authentication_error" };
-        return Err(Refusal { status: 401, kind, code: Some("invalid_api_key"), message, retry_after: None });
+        let kind = if dialect == Dialect::OpenAi {
+            "invalid_request_error"
+        } else {
+            "authentication_error"
+        };
+        return Err(Refusal {
+            status: 401,
+            kind,
+            code: Some("invalid_api_key"),
+            message,
+            retry_after: None,
+        });
     }
-    let parsed: Value =
-        serde_json::from_slice(body).map_err(|e| Refusal::invalid(format!("We could not parse the JSON body: {e}")))?;
+    let parsed: Value = serde_json::from_slice(body)
+        .map_err(|e| Refusal::invalid(format!("We could not parse the JSON body: {e}")))?;
     let asked = match dialect {
         Dialect::OpenAi => openai::read(&parsed)?,
         Dialect::Anthropic => anthropic::read(&parsed, headers)?,
@@ -197,12 +266,20 @@ async fn checked_call(
     let digest = stats::body_digest(path, body);
     let attempt = shared.stats.attempt(digest);
     let input_tokens = (body.len() as u64).div_ceil(4);
-    let standing = shared.limits.take(key.unwrap_or(""), &asked.model, input_tokens, Instant::now())?;
+    let standing = shared.limits.take(
+        key.unwrap_or(""),
+        &asked.model,
+        input_tokens,
+        Instant::now(),
+    )?;
     if let Some(fault) = shared.faults.decide(digest, attempt) {
         return Err(fault.refusal(dialect));
     }
     let reply = match &shared.replies {
-        Some(replies) => replies.find(&asked.model, &asked.last_user_text).map(str::to_owned).ok_or_else(|| no_reply(&asked))?,
+        Some(replies) => replies
+            .find(&asked.model, &asked.last_user_text)
+            .map(str::to_owned)
+            .ok_or_else(|| no_reply(&asked))?,
         None => made_up(digest),
     };
     tokio::time::sleep(shared.latency.of(digest, attempt)).await;
@@ -230,14 +307,29 @@ fn credential(headers: &HeaderMap) -> Option<&str> {
 /// A mistake in the recording must be seen, so there is no answer by default.
 fn no_reply(asked: &Asked) -> Refusal {
     let start: String = asked.last_user_text.chars().take(80).collect();
-    let message = format!("no recorded reply for the model `{}` and the message that begins `{start}`", asked.model);
-    Refusal { status: 404, kind: "not_found_error", code: Some("no_recorded_reply"), message, retry_after: None }
+    let message = format!(
+        "no recorded reply for the model `{}` and the message that begins `{start}`",
+        asked.model
+    );
+    Refusal {
+        status: 404,
+        kind: "not_found_error",
+        code: Some("no_recorded_reply"),
+        message,
+        retry_after: None,
+    }
 }
 
 /// A sentence with a number in it, the same for the same request.
 fn made_up(digest: u128) -> String {
-    const WORDS: [&str; 8] = ["probably", "surely", "roughly", "exactly", "about", "nearly", "at least", "at most"];
-    format!("The answer is {} {}.", WORDS[(digest % 8) as usize], (digest >> 8) % 1_000)
+    const WORDS: [&str; 8] = [
+        "probably", "surely", "roughly", "exactly", "about", "nearly", "at least", "at most",
+    ];
+    format!(
+        "The answer is {} {}.",
+        WORDS[(digest % 8) as usize],
+        (digest >> 8) % 1_000
+    )
 }
 
 /// About four characters are a token; an answer has at least one.
@@ -251,7 +343,10 @@ fn cut(reply: &str, most_tokens: Option<u64>) -> (&str, bool) {
     if reply.len() <= most {
         return (reply, false);
     }
-    let end = (0..=most).rev().find(|end| reply.is_char_boundary(*end)).unwrap_or(0);
+    let end = (0..=most)
+        .rev()
+        .find(|end| reply.is_char_boundary(*end))
+        .unwrap_or(0);
     (&reply[..end], true)
 }
 
@@ -262,7 +357,9 @@ fn refuse(dialect: Dialect, refusal: &Refusal) -> Response {
     };
     let mut response = json(refusal.status, &value);
     if let Some(seconds) = refusal.retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }
@@ -276,16 +373,44 @@ fn json(status: u16, value: &impl serde::Serialize) -> Response {
 impl Fault {
     fn refusal(self, dialect: Dialect) -> Refusal {
         let (status, kind, code, message, retry_after) = match (self, dialect) {
-            (Fault::TooFast, Dialect::OpenAi) => (429, "requests", Some("rate_limit_exceeded"), "Rate limit reached", Some(1)),
-            (Fault::TooFast, Dialect::Anthropic) => (429, "rate_limit_error", None, "This request would exceed your rate limit", Some(1)),
-            (Fault::Broken, Dialect::OpenAi) => (500, "server_error", None, "The server had an error", None),
-            (Fault::Broken, Dialect::Anthropic) => (500, "api_error", None, "Internal server error", None),
-            (Fault::Overloaded, Dialect::OpenAi) => {
-                (503, "service_unavailable_error", Some("server_is_overloaded"), "The server is overloaded", None)
+            (Fault::TooFast, Dialect::OpenAi) => (
+                429,
+                "requests",
+                Some("rate_limit_exceeded"),
+                "Rate limit reached",
+                Some(1),
+            ),
+            (Fault::TooFast, Dialect::Anthropic) => (
+                429,
+                "rate_limit_error",
+                None,
+                "This request would exceed your rate limit",
+                Some(1),
+            ),
+            (Fault::Broken, Dialect::OpenAi) => {
+                (500, "server_error", None, "The server had an error", None)
             }
-            (Fault::Overloaded, Dialect::Anthropic) => (529, "overloaded_error", None, "Overloaded", None),
+            (Fault::Broken, Dialect::Anthropic) => {
+                (500, "api_error", None, "Internal server error", None)
+            }
+            (Fault::Overloaded, Dialect::OpenAi) => (
+                503,
+                "service_unavailable_error",
+                Some("server_is_overloaded"),
+                "The server is overloaded",
+                None,
+            ),
+            (Fault::Overloaded, Dialect::Anthropic) => {
+                (529, "overloaded_error", None, "Overloaded", None)
+            }
         };
-        Refusal { status, kind, code, message: message.into(), retry_after }
+        Refusal {
+            status,
+            kind,
+            code,
+            message: message.into(),
+            retry_after,
+        }
     }
 }
 

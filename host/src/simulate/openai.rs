@@ -4,26 +4,48 @@ use super::{Asked, Refusal, Replies, cut, tokens};
 use serde_json::{Value, json};
 
 pub(super) fn read(body: &Value) -> Result<Asked, Refusal> {
-    let model = body["model"].as_str().ok_or_else(|| Refusal::invalid("you must provide a model parameter"))?;
-    let messages = body["messages"].as_array().filter(|messages| !messages.is_empty());
-    let messages = messages.ok_or_else(|| Refusal::invalid("Missing required parameter: 'messages'."))?;
+    let model = body["model"]
+        .as_str()
+        .ok_or_else(|| Refusal::invalid("you must provide a model parameter"))?;
+    let messages = body["messages"]
+        .as_array()
+        .filter(|messages| !messages.is_empty());
+    let messages =
+        messages.ok_or_else(|| Refusal::invalid("Missing required parameter: 'messages'."))?;
     if body["stream"] == true {
-        return Err(Refusal::invalid("streams are not simulated; leave `stream` out"));
+        return Err(Refusal::invalid(
+            "streams are not simulated; leave `stream` out",
+        ));
     }
     let known = ["system", "developer", "user", "assistant", "tool"];
-    if let Some(wrong) = messages.iter().position(|message| !known.contains(&message["role"].as_str().unwrap_or(""))) {
-        return Err(Refusal::invalid(format!("Invalid value for 'messages[{wrong}].role'.")));
+    if let Some(wrong) = messages
+        .iter()
+        .position(|message| !known.contains(&message["role"].as_str().unwrap_or("")))
+    {
+        return Err(Refusal::invalid(format!(
+            "Invalid value for 'messages[{wrong}].role'."
+        )));
     }
     for name in ["temperature", "top_p"] {
-        if !body[name].is_null() && !body[name].as_f64().is_some_and(|value| (0.0..=2.0).contains(&value)) {
-            return Err(Refusal::invalid(format!("Invalid '{name}': a number from 0 to 2 is expected.")));
+        if !body[name].is_null()
+            && !body[name]
+                .as_f64()
+                .is_some_and(|value| (0.0..=2.0).contains(&value))
+        {
+            return Err(Refusal::invalid(format!(
+                "Invalid '{name}': a number from 0 to 2 is expected."
+            )));
         }
     }
     let last = messages.iter().rfind(|message| message["role"] == "user");
-    let most_tokens = [&body["max_completion_tokens"], &body["max_tokens"]].into_iter().find_map(Value::as_u64);
+    let most_tokens = [&body["max_completion_tokens"], &body["max_tokens"]]
+        .into_iter()
+        .find_map(Value::as_u64);
     Ok(Asked {
         model: model.to_owned(),
-        last_user_text: last.map(|message| text(&message["content"])).unwrap_or_default(),
+        last_user_text: last
+            .map(|message| text(&message["content"]))
+            .unwrap_or_default(),
         most_tokens,
         choices: body["n"].as_u64().unwrap_or(1).clamp(1, 128),
     })
@@ -33,7 +55,10 @@ pub(super) fn read(body: &Value) -> Result<Asked, Refusal> {
 pub(super) fn text(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|part| part["text"].as_str())
+            .collect(),
         _ => String::new(),
     }
 }

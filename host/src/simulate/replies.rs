@@ -54,23 +54,45 @@ impl Replies {
     /// # Errors
     /// Names the file and the line.
     pub fn load(path: &Path) -> Result<Replies, ReplyError> {
-        let text = std::fs::read_to_string(path).map_err(|cause| ReplyError::Read { path: path.into(), cause })?;
+        let text = std::fs::read_to_string(path).map_err(|cause| ReplyError::Read {
+            path: path.into(),
+            cause,
+        })?;
         let mut rows: HashMap<String, (Vec<String>, Vec<String>)> = HashMap::new();
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let wrong = |what: String| ReplyError::Line { path: path.into(), line: index + 1, what };
+        for (index, line) in text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty())
+        {
+            let wrong = |what: String| ReplyError::Line {
+                path: path.into(),
+                line: index + 1,
+                what,
+            };
             let row: Row = serde_json::from_str(line).map_err(|e| wrong(e.to_string()))?;
             let (texts, replies) = rows.entry(row.model).or_default();
             texts.push(row.contains);
             replies.push(row.reply);
         }
-        let whole = |what: String| ReplyError::Line { path: path.into(), line: 0, what };
+        let whole = |what: String| ReplyError::Line {
+            path: path.into(),
+            line: 0,
+            what,
+        };
         let models = rows.into_iter().map(|(model, (texts, replies))| {
             // The DFA is large and fast; the recording is small and asked often.
             let kind = Some(AhoCorasickKind::ContiguousNFA);
-            let texts = AhoCorasick::builder().kind(kind).match_kind(MatchKind::Standard).build(texts);
-            texts.map(|texts| (model, Model { texts, replies })).map_err(|e| whole(e.to_string()))
+            let texts = AhoCorasick::builder()
+                .kind(kind)
+                .match_kind(MatchKind::Standard)
+                .build(texts);
+            texts
+                .map(|texts| (model, Model { texts, replies }))
+                .map_err(|e| whole(e.to_string()))
         });
-        Ok(Replies { models: models.collect::<Result<_, _>>()? })
+        Ok(Replies {
+            models: models.collect::<Result<_, _>>()?,
+        })
     }
 
     pub(super) fn models(&self) -> Vec<&str> {
@@ -83,6 +105,9 @@ impl Replies {
         let model = self.models.get(model)?;
         let found = model.texts.find_overlapping_iter(message);
         let best = found.max_by_key(|found| (found.len(), std::cmp::Reverse(found.pattern())))?;
-        model.replies.get(best.pattern().as_usize()).map(String::as_str)
+        model
+            .replies
+            .get(best.pattern().as_usize())
+            .map(String::as_str)
     }
 }

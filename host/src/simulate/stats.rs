@@ -56,7 +56,10 @@ impl Drop for InFlight<'_> {
 /// What tells requests apart.
 pub(super) fn body_digest(path: &str, body: &[u8]) -> u128 {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&(path.len() as u64).to_le_bytes()).update(path.as_bytes()).update(body);
+    hasher
+        .update(&(path.len() as u64).to_le_bytes())
+        .update(path.as_bytes())
+        .update(body);
     let hash = hasher.finalize();
     u128::from_le_bytes(std::array::from_fn(|index| hash.as_bytes()[index]))
 }
@@ -89,7 +92,11 @@ impl Counters {
     }
 
     pub(super) fn refused(&self, status: u16) {
-        let counter = if status == 429 { &self.rate_limited } else { &self.failed };
+        let counter = if status == 429 {
+            &self.rate_limited
+        } else {
+            &self.failed
+        };
         counter.fetch_add(1, Ordering::SeqCst);
     }
 

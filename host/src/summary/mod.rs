@@ -154,28 +154,65 @@ impl Tally {
     #[must_use]
     pub fn new(config: Arc<Map<String, Value>>, scorers: Vec<Arc<str>>) -> Tally {
         let (failures, measures) = (BTreeMap::new(), Vec::new());
-        Tally { config, scorers, trials: 0, failures, measures, tokens: Usage::default(), origins: Origins::default() }
+        Tally {
+            config,
+            scorers,
+            trials: 0,
+            failures,
+            measures,
+            tokens: Usage::default(),
+            origins: Origins::default(),
+        }
     }
 
     /// Takes a line of the results; `sample` tells samples apart.
     pub fn line(&mut self, sample: u64, bytes: &[u8]) {
-        let Ok(Told { scores, usage, failure }) = serde_json::from_slice(bytes) else { return };
-        let ToldUsage { input, output, cache_read, cache_write, reasoning } = usage;
-        self.tokens.merge(&Usage { input, output, cache_read, cache_write, reasoning });
+        let Ok(Told {
+            scores,
+            usage,
+            failure,
+        }) = serde_json::from_slice(bytes)
+        else {
+            return;
+        };
+        let ToldUsage {
+            input,
+            output,
+            cache_read,
+            cache_write,
+            reasoning,
+        } = usage;
+        self.tokens.merge(&Usage {
+            input,
+            output,
+            cache_read,
+            cache_write,
+            reasoning,
+        });
         self.trials += 1;
         if let Some(failure) = failure {
             *self.failures.entry(failure.cause).or_default() += 1;
         }
         for score in scores {
-            self.measure(score.scorer, score.name).add(sample, &score.value);
+            self.measure(score.scorer, score.name)
+                .add(sample, &score.value);
         }
     }
 
     fn measure(&mut self, scorer: String, name: String) -> &mut Measure {
-        let known = self.measures.iter().position(|measure| measure.scorer == scorer && measure.name == name);
+        let known = self
+            .measures
+            .iter()
+            .position(|measure| measure.scorer == scorer && measure.name == name);
         let index = known.unwrap_or_else(|| {
             let (moments, labels) = (Moments::default(), BTreeMap::new());
-            self.measures.push(Measure { scorer, name, moments, labels, n: 0 });
+            self.measures.push(Measure {
+                scorer,
+                name,
+                moments,
+                labels,
+                n: 0,
+            });
             self.measures.len() - 1
         });
         &mut self.measures[index]
@@ -192,10 +229,17 @@ impl Tally {
     #[must_use]
     pub fn summary(&self) -> ConfigSummary {
         let of_scorer = |label: &Arc<str>| {
-            let own: Vec<_> = self.measures.iter().filter(|measure| *measure.scorer == **label).collect();
+            let own: Vec<_> = self
+                .measures
+                .iter()
+                .filter(|measure| *measure.scorer == **label)
+                .collect();
             match own.as_slice() {
                 [] => vec![ScorerSummary::without_scores(label, self.trials)],
-                own => own.iter().map(|measure| measure.summary(self.trials)).collect(),
+                own => own
+                    .iter()
+                    .map(|measure| measure.summary(self.trials))
+                    .collect(),
             }
         };
         ConfigSummary {
@@ -213,9 +257,16 @@ impl Measure {
     fn add(&mut self, sample: u64, value: &Value) {
         self.n += 1;
         match value {
-            Value::Bool(boolean) => self.moments.add(sample, f64::from(u8::from(*boolean)), true),
-            Value::Number(number) => self.moments.add(sample, number.as_f64().unwrap_or(0.0), false),
-            Value::String(label) if self.labels.len() < LABELS || self.labels.contains_key(label) => {
+            Value::Bool(boolean) => self
+                .moments
+                .add(sample, f64::from(u8::from(*boolean)), true),
+            Value::Number(number) => {
+                self.moments
+                    .add(sample, number.as_f64().unwrap_or(0.0), false)
+            }
+            Value::String(label)
+                if self.labels.len() < LABELS || self.labels.contains_key(label) =>
+            {
                 *self.labels.entry(label.clone()).or_default() += 1;
             }
             Value::String(_) => *self.labels.entry("(other labels)".into()).or_default() += 1,
@@ -224,7 +275,12 @@ impl Measure {
     }
 
     fn summary(&self, trials: u64) -> ScorerSummary {
-        let Estimate { mean, stderr, interval, n: _ } = self.moments.estimate();
+        let Estimate {
+            mean,
+            stderr,
+            interval,
+            n: _,
+        } = self.moments.estimate();
         ScorerSummary {
             scorer: self.scorer.clone(),
             name: Some(self.name.clone()),
@@ -242,7 +298,16 @@ impl ScorerSummary {
     fn without_scores(scorer: &str, trials: u64) -> ScorerSummary {
         let (mean, stderr, interval) = (None, None, None);
         let (scorer, labels) = (scorer.to_owned(), BTreeMap::new());
-        ScorerSummary { scorer, name: None, n: 0, mean, stderr, interval, failures: trials, labels }
+        ScorerSummary {
+            scorer,
+            name: None,
+            n: 0,
+            mean,
+            stderr,
+            interval,
+            failures: trials,
+            labels,
+        }
     }
 }
 
@@ -267,7 +332,9 @@ impl Totals {
 #[must_use]
 pub fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1_024)
 }

@@ -67,7 +67,12 @@ impl Moments {
         let mut all = self.clone();
         all.close_cluster();
         if all.n == 0 {
-            return Estimate { n: 0, mean: None, stderr: None, interval: None };
+            return Estimate {
+                n: 0,
+                mean: None,
+                stderr: None,
+                interval: None,
+            };
         }
         let n = all.n as f64;
         let mean = all.sum / n;
@@ -77,7 +82,12 @@ impl Moments {
         } else {
             stderr.map(|stderr| (mean - Z * stderr, mean + Z * stderr))
         };
-        Estimate { n: all.n, mean: Some(mean), stderr, interval }
+        Estimate {
+            n: all.n,
+            mean: Some(mean),
+            stderr,
+            interval,
+        }
     }
 
     /// The cluster-robust standard error with the usual factor for few clusters; with clusters of one it is the
@@ -94,7 +104,8 @@ impl Moments {
 fn wilson(proportion: f64, n: f64) -> (f64, f64) {
     let denominator = 1.0 + Z * Z / n;
     let centre = (proportion + Z * Z / (2.0 * n)) / denominator;
-    let half = Z * (proportion * (1.0 - proportion) / n + Z * Z / (4.0 * n * n)).sqrt() / denominator;
+    let half =
+        Z * (proportion * (1.0 - proportion) / n + Z * Z / (4.0 * n * n)).sqrt() / denominator;
     ((centre - half).max(0.0), (centre + half).min(1.0))
 }
 
@@ -104,7 +115,9 @@ mod tests {
 
     fn estimate(values: &[(u64, f64)], boolean: bool) -> Estimate {
         let mut moments = Moments::default();
-        values.iter().for_each(|(key, value)| moments.add(*key, *value, boolean));
+        values
+            .iter()
+            .for_each(|(key, value)| moments.add(*key, *value, boolean));
         moments.estimate()
     }
 
@@ -114,22 +127,37 @@ mod tests {
 
     #[test]
     fn one_value_a_sample_gives_the_textbook_standard_error() {
-        let values: Vec<(u64, f64)> = [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0].into_iter().enumerate().map(|(i, v)| (i as u64, v)).collect();
+        let values: Vec<(u64, f64)> = [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]
+            .into_iter()
+            .enumerate()
+            .map(|(i, v)| (i as u64, v))
+            .collect();
         let found = estimate(&values, false);
         close(found.mean.unwrap(), 5.0);
-        close(found.stderr.unwrap(), (32.0_f64 / 7.0).sqrt() / 8.0_f64.sqrt());
+        close(
+            found.stderr.unwrap(),
+            (32.0_f64 / 7.0).sqrt() / 8.0_f64.sqrt(),
+        );
     }
 
     #[test]
     fn asking_the_same_samples_again_makes_no_mean_more_certain() {
         let once = estimate(&[(0, 1.0), (1, 0.0), (2, 1.0)], false);
-        let thrice: Vec<(u64, f64)> = [(0, 1.0), (1, 0.0), (2, 1.0)].into_iter().flat_map(|pair| [pair; 3]).collect();
-        close(estimate(&thrice, false).stderr.unwrap(), once.stderr.unwrap());
+        let thrice: Vec<(u64, f64)> = [(0, 1.0), (1, 0.0), (2, 1.0)]
+            .into_iter()
+            .flat_map(|pair| [pair; 3])
+            .collect();
+        close(
+            estimate(&thrice, false).stderr.unwrap(),
+            once.stderr.unwrap(),
+        );
     }
 
     #[test]
     fn a_proportion_gets_wilsons_interval() {
-        let values: Vec<(u64, f64)> = (0..1_319).map(|i| (i, f64::from(u8::from(i < 286)))).collect();
+        let values: Vec<(u64, f64)> = (0..1_319)
+            .map(|i| (i, f64::from(u8::from(i < 286))))
+            .collect();
         let (low, high) = estimate(&values, true).interval.unwrap();
         close(low, 0.195_431_394_405_588_9);
         close(high, 0.239_875_085_430_667_18);
@@ -137,7 +165,15 @@ mod tests {
 
     #[test]
     fn nothing_has_no_mean_and_one_sample_no_error() {
-        assert_eq!(estimate(&[], true), Estimate { n: 0, mean: None, stderr: None, interval: None });
+        assert_eq!(
+            estimate(&[], true),
+            Estimate {
+                n: 0,
+                mean: None,
+                stderr: None,
+                interval: None
+            }
+        );
         assert_eq!(estimate(&[(0, 1.0)], false).stderr, None);
     }
 }

@@ -9,10 +9,24 @@ use std::fmt::Write as _;
 /// A row for each config and measure, and the totals below.
 #[must_use]
 pub fn render(summary: &Summary) -> String {
-    let swept = summary.configs.iter().any(|config| !config.config.is_empty());
+    let swept = summary
+        .configs
+        .iter()
+        .any(|config| !config.config.is_empty());
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY);
-    let mut header = vec!["scorer", "n", "mean", "stderr", "95 %", "failed", "hits", "calls", "tokens in", "tokens out"];
+    let mut header = vec![
+        "scorer",
+        "n",
+        "mean",
+        "stderr",
+        "95 %",
+        "failed",
+        "hits",
+        "calls",
+        "tokens in",
+        "tokens out",
+    ];
     if swept {
         header.insert(0, "config");
     }
@@ -37,9 +51,14 @@ fn row(config: &ConfigSummary, scorer: &ScorerSummary, swept: bool) -> Vec<Strin
         Some(name) => format!("{} {name}", scorer.scorer),
         None => scorer.scorer.clone(),
     };
-    let number = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.4}"));
+    let number =
+        |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.4}"));
     let interval = |(low, high): (f64, f64)| format!("{low:.3} … {high:.3}");
-    let mean = if scorer.labels.is_empty() { number(scorer.mean) } else { labels(scorer) };
+    let mean = if scorer.labels.is_empty() {
+        number(scorer.mean)
+    } else {
+        labels(scorer)
+    };
     let mut row = vec![
         label,
         thousands(scorer.n),
@@ -59,12 +78,25 @@ fn row(config: &ConfigSummary, scorer: &ScorerSummary, swept: bool) -> Vec<Strin
 }
 
 fn labels(scorer: &ScorerSummary) -> String {
-    scorer.labels.iter().map(|(label, count)| format!("{label} {count}")).collect::<Vec<_>>().join(", ")
+    scorer
+        .labels
+        .iter()
+        .map(|(label, count)| format!("{label} {count}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn cell(config: &Map<String, Value>) -> String {
-    let value = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    config.iter().map(|(key, setting)| format!("{key}={}", value(setting))).collect::<Vec<_>>().join("\n")
+    let value = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    config
+        .iter()
+        .map(|(key, setting)| format!("{key}={}", value(setting)))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn totals(summary: &Summary) -> String {

@@ -1,0 +1,156 @@
+//! Whatever the order of completion, the same bytes; and nothing that was there is lost.
+
+use super::*;
+use crate::record::Usage;
+use std::sync::Arc;
+
+fn trial(number: u64) -> Trial {
+    Trial {
+        config: Arc::default(),
+        sample: format!("s{number}"),
+        epoch: 1,
+        answer: Some("x".repeat(number as usize % 50)),
+        scores: Vec::new(),
+        requests: Vec::new(),
+        usage: Usage::default(),
+        failure: None,
+    }
+}
+
+/// Ends trials in this order; returns the bytes, the digest, and the ordinals as they were handed on.
+fn write(folder: &Path, order: &[u64], total: u64) -> (String, Option<blake3::Hash>, Vec<u64>) {
+    let mut results = Results::open(folder).expect("it opens");
+    let mut handed_on = Vec::new();
+    for ordinal in order {
+        results
+            .put(*ordinal, &trial(*ordinal), |line| {
+                handed_on.push(line.ordinal)
+            })
+            .expect("it is written");
+    }
+    let (_, digest) = results
+        .finish(total, |line| handed_on.push(line.ordinal))
+        .expect("it is written");
+    (
+        std::fs::read_to_string(folder.join(TRIALS)).expect("it is there"),
+        digest,
+        handed_on,
+    )
+}
+
+/// A permutation that a seed decides.
+fn shuffled(count: u64, mut seed: u64) -> Vec<u64> {
+    let mut order: Vec<u64> = (0..count).collect();
+    for index in (1..order.len()).rev() {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        order.swap(index, (seed >> 33) as usize % (index + 1));
+    }
+    order
+}
+
+#[test]
+fn any_order_of_completion_gives_the_same_bytes_and_the_same_digest() {
+    let expected: Vec<u64> = (0..500).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = write(folder.path(), &expected, 500);
+    assert!(first.1.is_some());
+    for seed in 0..20 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let found = write(folder.path(), &shuffled(500, seed), 500);
+        assert_eq!(
+            found,
+            (first.0.clone(), first.1, expected.clone()),
+            "seed {seed}"
+        );
+        assert_eq!(
+            std::fs::read_dir(folder.path()).expect("a folder").count(),
+            1,
+            "nothing waits any more"
+        );
+    }
+}
+
+#[test]
+fn missing_trials_leave_a_gap_and_no_digest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (text, digest, handed_on) = write(folder.path(), &[7, 0, 3], 9);
+    assert_eq!(
+        (text.lines().count(), digest, handed_on),
+        (3, None, vec![0, 3, 7])
+    );
+}
+
+#[test]
+fn a_run_that_is_repeated_writes_nothing_and_one_that_is_cut_off_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let order: Vec<u64> = (0..50).collect();
+    let (whole, ..) = write(folder.path(), &order, 50);
+    let path = folder.path().join(TRIALS);
+    let mut results = Results::open(folder.path()).expect("it opens");
+    for ordinal in 0..20 {
+        results
+            .put(ordinal, &trial(ordinal), |_| {})
+            .expect("it is compared");
+    }
+    results.flush().expect("it is flushed");
+    drop(results);
+    assert_eq!(
+        std::fs::read_to_string(&path).expect("it is there"),
+        whole,
+        "cut off after 20 trials"
+    );
+    let (shorter, ..) = write(folder.path(), &order[..20], 20);
+    assert_eq!(
+        shorter.lines().count(),
+        20,
+        "a run that ends with fewer trials has only those"
+    );
+}
+
+#[test]
+fn trials_that_wait_are_whole_lines_that_can_be_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut results = Results::open(folder.path()).expect("it opens");
+    for ordinal in [5, 9, 1] {
+        results
+            .put(ordinal, &trial(ordinal), |_| {
+                panic!("its turn has not come")
+            })
+            .expect("it waits");
+    }
+    let waiting =
+        std::fs::read_to_string(folder.path().join("pending.jsonl")).expect("it is there");
+    assert!(
+        waiting
+            .lines()
+            .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
+    );
+    assert_eq!(waiting.lines().count(), 3);
+}
+
+#[test]
+fn another_runs_files_move_away_and_the_same_runs_stay() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |plan: &str| RunFile {
+        xhost: "0".into(),
+        experiment: "e".into(),
+        plan: plan.into(),
+        resolved: serde_json::Value::Null,
+    };
+    let prepare = |plan: &str| {
+        Folder::prepare(folder.path(), &run(plan))
+            .expect("it is prepared")
+            .earlier
+    };
+    assert_eq!(prepare("aaaa"), None);
+    std::fs::write(folder.path().join(TRIALS), "old").expect("it can be written");
+    assert_eq!(prepare("aaaa"), None);
+    let earlier = prepare("bbbb").expect("another run");
+    assert_eq!(
+        std::fs::read_to_string(earlier.join(TRIALS)).expect("it is kept"),
+        "old"
+    );
+    assert!(!folder.path().join(TRIALS).exists());
+}
