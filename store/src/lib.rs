@@ -1,12 +1,20 @@
 //! The content-addressed store of xhost: one redb file of answers that were paid for.
 //!
 //! ```text
-//! request digest --idx-1--> sequence --rec-1--> record: header | meta | body (zstd)
+//! request digest --idx-1--> sequence --rec-1--> record: header | meta | body
+//!
+//! commit: answers -> first write wins -> records -> one durable commit -> acknowledged
+//! get:    digest -> record -> verified against the digest that was asked for -> answer
+//! disk refuses: answers -> spill file -> (next start) absorb_spills -> commit
 //! ```
 //!
 //! What is promised: `commit` returns after the answers are durable; every read verifies the record against the digest
 //! that it was asked for, so a damaged or misplaced record is an error and never a wrong answer; the first answer to a
 //! request stays. Knows no network, no clock and no environment.
+//!
+//! *digest*: names a request. *answer*: the provider's bytes and what is known of them. *record*: an answer as bytes.
+//! *sequence*: the number of a record, in the order of writing. *holder*: the process that has the file open.
+//! *spill*: a file of answers that the store could not take.
 
 #![forbid(unsafe_code)]
 
@@ -16,24 +24,44 @@ mod digest;
 /// What is stored.
 mod answer;
 
+/// The fixed first bytes of a record.
+mod header;
+
+/// What can go wrong with a record, a read, a commit.
+mod fault;
+
+/// How a body is packed.
+mod codec;
+
 /// The bytes of a record.
 mod record;
 
-/// How a store file is made and opened.
-mod open;
+/// Files and folders that survive a crash, and who holds a store.
+mod place;
+
+/// The tables of a store file.
+mod tables;
+
+/// redb's handle on the file, and its failures.
+mod handle;
 
 /// Reads and commits.
 mod store;
 
+/// How a store file is made and opened.
+mod open;
+
 /// Where answers go when the disk refuses.
 mod spill;
 
-#[cfg(test)]
-mod tests;
+/// How spilled answers come back.
+mod absorb;
 
+pub use absorb::Absorbed;
 pub use answer::Answer;
 pub use digest::{Digest, DigestError, ResponseDigest};
+pub use fault::{ReadError, RecordError, WriteError};
 pub use open::{OpenError, Options};
-pub use record::RecordError;
-pub use spill::{Absorbed, Spill};
-pub use store::{Put, ReadError, Store, WriteError};
+pub use spill::Spill;
+pub use store::{Put, Store};
+pub use tables::StoreId;

@@ -1,23 +1,30 @@
 //! How a store file is made and opened. It is made under another name, synced, renamed, and its folder synced: a crash
-//! leaves a whole store or none.
+//! leaves a whole store or none, and a file under another name that nobody asks for.
 
-use crate::store::{FILE_FORMAT, META, Store};
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError};
-use std::fs;
-use std::io;
+use crate::Store;
+use crate::handle::{Handle, Opener};
+use crate::place::{self, Holder};
+use crate::tables::{self, FORMAT, KEY_SCHEMA, Meta, StoreId};
+use redb::{Builder, Database, StorageBackend};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// How a store is used.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Bytes of pages kept in memory. redb's own default of 1 GiB would break the promise of a small process.
+    /// Bytes of pages kept in memory; the process takes up to twice as much. redb's own default of 1 GiB would break the
+    /// promise of a small process.
     pub cache_bytes: usize,
+    /// The command that opens the store, for the message that another process shows while it waits: `xhost run a.yaml`.
+    /// Anybody who may list the folder can read it, so it holds no secret.
+    pub command: String,
 }
 
 impl Default for Options {
     fn default() -> Options {
         Options {
-            cache_bytes: 16 << 20,
+            cache_bytes: 64 << 20,
+            command: String::new(),
         }
     }
 }
@@ -25,12 +32,12 @@ impl Default for Options {
 /// The store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has it.
-    #[error("the store {path} is in use by another process{holder}: wait for it to end, or name another store with --store", path = path.display())]
+    /// Another handle has it, most often another process.
+    #[error("the store {path} is in use{holder}: wait for it to end, or name another store with --store", path = path.display())]
     Busy {
         /// The store.
         path: PathBuf,
-        /// Who has it, as far as is known.
+        /// Who has it, as far as is known; empty, or with a comma before it.
         holder: String,
     },
     /// The file is something else.
@@ -41,160 +48,182 @@ pub enum OpenError {
         /// What was found.
         what: String,
     },
+    /// It was a store, and its bytes changed.
+    #[error("the store {path} is damaged ({what}): put a copy in its place, or name another file with --store", path = path.display())]
+    Damaged {
+        /// The store.
+        path: PathBuf,
+        /// redb's words.
+        what: String,
+    },
     /// Written by a newer version.
-    #[error("the store {path} has format {found}, and this version reads up to {FILE_FORMAT}: get a newer xhost", path = path.display())]
+    #[error("the store {path} has format {found}, and this program reads up to {FORMAT}: get a newer xhost", path = path.display())]
     Newer {
         /// The store.
         path: PathBuf,
         /// Its format.
         found: u32,
     },
+    /// Its requests are named in another way, so that each would be paid for again.
+    #[error("the store {path} names requests by `{found}`, and this program by `{KEY_SCHEMA}`: name another file with --store", path = path.display())]
+    OtherKeys {
+        /// The store.
+        path: PathBuf,
+        /// Its way.
+        found: String,
+    },
     /// The operating system refuses.
-    #[error("cannot open the store {path}: {cause}; check the folder's permissions and the free space, or name another file with --store", path = path.display())]
+    #[error("cannot open the store {path}: {cause}; {advice}, or name another file with --store", path = path.display(), advice = advice(cause))]
     Io {
         /// The store.
         path: PathBuf,
         /// The operating system's words.
-        cause: String,
+        cause: io::Error,
     },
 }
 
 impl Store {
-    /// Opens the store at `path`, or makes one.
+    /// Opens the store at `path`, or makes one, with the folders above it.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Nothing was changed then, but for folders that were made.
+    pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
+        let refused = |cause| OpenError::Io {
+            path: path.into(),
+            cause,
+        };
+        let foreign = |what: &str| OpenError::NotAStore {
+            path: path.into(),
+            what: what.into(),
+        };
+        match fs::metadata(path) {
+            Ok(file) if file.is_dir() => return Err(foreign("it is a folder")),
+            Ok(file) if !file.is_file() => return Err(foreign("it is no regular file")),
+            Ok(file) if file.len() == 0 => return Err(foreign("it is empty")),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(path)?,
+            Err(error) => return Err(refused(error)),
+        }
+        let Options {
+            cache_bytes,
+            command,
+        } = options;
+        let file = path.to_path_buf();
+        let (handle, id) = open_checked(
+            path,
+            Box::new(move || Ok(builder(cache_bytes).open(&file)?)),
+        )?;
+        Ok(Store::over(handle, path, id, Holder::note(path, &command)))
+    }
+
+    /// A store over something else than a file: the seam at which tests make faults. `backend` is called again when the
+    /// store is opened once more after a failed commit, and gives then what is left of the storage. `path` is what
+    /// errors name; an empty storage becomes a store.
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
-        if !path.exists() {
-            create(path, options).map_err(|cause| OpenError::Io {
-                path: path.into(),
-                cause,
-            })?;
-        }
-        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(OpenError::NotAStore {
-                path: path.into(),
-                what: "it is no regular file".into(),
-            });
-        }
-        let database = builder(options)
-            .open(path)
-            .map_err(|error| explain(path, error))?;
-        let store = Store::over(database, path).map_err(|what| OpenError::NotAStore {
-            path: path.into(),
-            what,
-        })?;
-        check_format(&store, path)?;
-        // Only for the message of the next process that wants it.
-        let _ = fs::write(holder_file(path), std::process::id().to_string());
-        Ok(store)
+    pub fn with_backend<B: StorageBackend>(
+        backend: impl Fn() -> B + Send + Sync + 'static,
+        path: &Path,
+        options: &Options,
+    ) -> Result<Store, OpenError> {
+        let id = StoreId::derive(path.as_os_str().as_encoded_bytes());
+        let cache_bytes = options.cache_bytes;
+        let opener = move || {
+            let storage = backend();
+            let fresh = storage.len()? == 0;
+            let database = builder(cache_bytes).create_with_backend(storage)?;
+            if fresh {
+                tables::initialise(&database, id)?;
+            }
+            Ok(database)
+        };
+        let (handle, id) = open_checked(path, Box::new(opener))?;
+        Ok(Store::over(handle, path, id, None))
     }
 }
 
-fn builder(options: Options) -> Builder {
+fn builder(cache_bytes: usize) -> Builder {
     let mut builder = Database::builder();
-    builder.set_cache_size(options.cache_bytes);
+    builder.set_cache_size(cache_bytes);
     builder
 }
 
-fn create(path: &Path, options: Options) -> Result<(), String> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    make_folder(folder).map_err(|e| e.to_string())?;
+fn open_checked(path: &Path, opener: Opener) -> Result<(Handle, StoreId), OpenError> {
+    let explained = |error| explain(path, error);
+    let handle = Handle::open(opener).map_err(explained)?;
+    let path = path.to_path_buf();
+    match handle.with(tables::read_meta).map_err(explained)? {
+        Meta::Usable(id) => Ok((handle, id)),
+        Meta::Newer { format } => Err(OpenError::Newer {
+            path,
+            found: format,
+        }),
+        Meta::OtherKeys { schema } => Err(OpenError::OtherKeys {
+            path,
+            found: schema,
+        }),
+        Meta::Foreign(what) => Err(OpenError::NotAStore {
+            path,
+            what: what.into(),
+        }),
+    }
+}
+
+fn create(path: &Path) -> Result<(), OpenError> {
+    let refused = |cause| OpenError::Io {
+        path: path.into(),
+        cause,
+    };
+    let folder = place::folder_of(path);
+    place::make_folder(folder).map_err(refused)?;
+    // The name is random, and thus the id; the file is the user's alone.
     let temporary = tempfile::Builder::new()
         .prefix(".new-store-")
+        .rand_bytes(24)
         .tempfile_in(folder)
-        .map_err(|e| e.to_string())?;
-    let database = builder(options)
-        .create(temporary.path())
-        .map_err(|e| e.to_string())?;
-    Store::over(database, path)?
-        .initialise()
-        .map_err(|e| e.to_string())?;
-    // Two processes may both have found no store: the first one's stays.
+        .map_err(refused)?;
+    let id = StoreId::derive(temporary.path().as_os_str().as_encoded_bytes());
+    let file = temporary.path().to_path_buf();
+    let made = Handle::open(Box::new(move || Ok(builder(1 << 20).create(&file)?)));
+    let made = made.and_then(|handle| handle.with(|database| tables::initialise(database, id)));
+    made.map_err(|error| explain(path, error))?;
+    temporary.as_file().sync_all().map_err(refused)?;
     match temporary.persist_noclobber(path) {
-        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(error.error.to_string());
-        }
-        _ => {}
+        Ok(_) => place::sync_folder(folder).map_err(refused),
+        // Two processes found no store: the first one's stays.
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(refused(error.error)),
     }
-    fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|e| e.to_string())
 }
 
-/// Answers are the user's own: the folder is made for nobody else.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut maker = fs::DirBuilder::new();
-    maker.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut maker, 0o700);
-    maker.create(folder)
-}
-
-fn explain(path: &Path, error: DatabaseError) -> OpenError {
+fn explain(path: &Path, error: redb::Error) -> OpenError {
     let path = path.to_path_buf();
     match error {
-        DatabaseError::DatabaseAlreadyOpen => {
-            let holder = fs::read_to_string(holder_file(&path)).ok();
-            let holder = holder
-                .filter(|text| text.len() < 12 && text.bytes().all(|byte| byte.is_ascii_digit()));
-            OpenError::Busy {
-                path,
-                holder: holder
-                    .map(|id| format!(" (number {id})"))
-                    .unwrap_or_default(),
-            }
-        }
-        DatabaseError::Storage(StorageError::Io(cause))
-            if cause.kind() == io::ErrorKind::InvalidData =>
-        {
+        redb::Error::DatabaseAlreadyOpen => OpenError::Busy {
+            holder: Holder::read(&path),
+            path,
+        },
+        redb::Error::Io(cause) if cause.kind() == io::ErrorKind::InvalidData => {
             OpenError::NotAStore {
                 path,
                 what: cause.to_string(),
             }
         }
-        DatabaseError::Storage(StorageError::Io(cause)) => OpenError::Io {
-            path,
-            cause: cause.to_string(),
-        },
-        other => OpenError::NotAStore {
+        redb::Error::Io(cause) => OpenError::Io { path, cause },
+        other => OpenError::Damaged {
             path,
             what: other.to_string(),
         },
     }
 }
 
-fn holder_file(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".holder");
-    PathBuf::from(name)
-}
-
-fn check_format(store: &Store, path: &Path) -> Result<(), OpenError> {
-    let broken = |what: String| OpenError::NotAStore {
-        path: path.into(),
-        what,
-    };
-    let read = store
-        .database()
-        .begin_read()
-        .map_err(|e| broken(e.to_string()))?;
-    let meta = read
-        .open_table(META)
-        .map_err(|_| broken("it is a redb file of another program".into()))?;
-    let format = meta.get("format").map_err(|e| broken(e.to_string()))?;
-    let format = format
-        .and_then(|bytes| <[u8; 4]>::try_from(bytes.value()).ok())
-        .map(u32::from_le_bytes);
-    match format {
-        Some(found) if found > FILE_FORMAT => Err(OpenError::Newer {
-            path: path.into(),
-            found,
-        }),
-        Some(_) => Ok(()),
-        None => Err(broken("it does not say its format".into())),
+fn advice(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied => "make it and its folder yours to read and write",
+        io::ErrorKind::ReadOnlyFilesystem => "it needs a disk that can be written to",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space",
+        io::ErrorKind::NotADirectory => "something above it is no folder",
+        _ => "see whether its disk is well",
     }
 }

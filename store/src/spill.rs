@@ -1,75 +1,89 @@
-//! Where answers go when the disk refuses: a file of lines beside the store, each synced before the next. The next start
-//! takes them in. A line is `HEX DIGEST, space, BASE64 RECORD`: the record verifies itself.
+//! Where answers go when the disk refuses: a file of lines beside the store or in another folder, each line durable before
+//! the next. `absorb` takes them in. A line is JSON:
+//!
+//! ```text
+//! {"digest":"64 hexadecimal characters","record":"base64 of a record, which verifies itself"}
+//! ```
+//!
+//! The file is `<name of the store>.spill-<which store>-<random>.jsonl`. Its records never need a dictionary.
 
+use crate::fault::RecordError;
 use crate::record;
-use crate::{Answer, Digest, Store, WriteError};
+use crate::{Answer, Digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Write};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// What a spill file's name ends in. One with bad lines is kept under another.
+pub(crate) const SUFFIX: &str = ".jsonl";
+
 /// A spill file that is being written.
+#[derive(Debug)]
 pub struct Spill {
     file: File,
     path: PathBuf,
+    tail: Tail,
 }
 
-/// What was taken in from spill files.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Absorbed {
-    /// Answers that are stored now.
-    pub answers: u64,
-    /// Lines that could not be read, such as the last one of a crash; their file is kept under another name.
-    pub damaged: u64,
+/// How the file ends.
+#[derive(Debug)]
+enum Tail {
+    Whole,
+    /// A write failed: what is there of its line must not swallow the next one.
+    Torn,
 }
 
-impl Absorbed {
-    /// What to tell the user; nothing where there was nothing.
-    #[must_use]
-    pub fn messages(&self) -> Vec<String> {
-        let mut messages = Vec::new();
-        if self.answers > 0 {
-            messages.push(format!(
-                "took in {} answers that an earlier run could not store",
-                self.answers
-            ));
-        }
-        if self.damaged > 0 {
-            messages.push(format!(
-                "{} lines of a spill file are damaged; the file is kept beside it",
-                self.damaged
-            ));
-        }
-        messages
-    }
+#[derive(Serialize, Deserialize)]
+struct Line<'a> {
+    digest: &'a str,
+    record: &'a str,
 }
 
 impl Spill {
-    /// A new spill file for the store, in this folder.
+    /// A new spill file in this folder for the store at this path.
     ///
     /// # Errors
     /// Where it cannot be made.
     pub fn create(store: &Path, folder: &Path) -> io::Result<Spill> {
-        let prefix = format!("{}-{}-", prefix(store), std::process::id());
-        let file = tempfile::Builder::new()
+        let prefix = format!("{}{}-", prefix(store), tag(store));
+        let mut builder = tempfile::Builder::new();
+        let file = builder
+            .append(true)
             .prefix(&prefix)
-            .suffix(".spill")
+            .suffix(SUFFIX)
+            .rand_bytes(12)
             .tempfile_in(folder)?;
+        crate::place::sync_folder(folder)?;
         let (file, path) = file.keep().map_err(|error| error.error)?;
-        Ok(Spill { file, path })
+        Ok(Spill {
+            file,
+            path,
+            tail: Tail::Whole,
+        })
     }
 
     /// Adds an answer, and waits until it is on disk.
     ///
     /// # Errors
-    /// Where the disk refuses.
+    /// Where the disk refuses, or the answer is larger than any store takes. The next answer may be tried all the same.
     pub fn append(&mut self, digest: &Digest, answer: &Answer) -> io::Result<()> {
-        let line = format!(
-            "{digest} {}\n",
-            STANDARD.encode(record::encode(digest, answer))
-        );
-        self.file.write_all(line.as_bytes())?;
+        let record = record::encode(digest, answer).map_err(io::Error::other)?;
+        let line = Line {
+            digest: &digest.to_string(),
+            record: &STANDARD.encode(record),
+        };
+        let mut bytes = match self.tail {
+            Tail::Whole => Vec::new(),
+            Tail::Torn => b"\n".to_vec(),
+        };
+        serde_json::to_writer(&mut bytes, &line)?;
+        bytes.push(b'\n');
+        self.tail = Tail::Torn;
+        self.file.write_all(&bytes)?;
+        self.tail = Tail::Whole;
         self.file.sync_data()
     }
 
@@ -80,77 +94,65 @@ impl Spill {
     }
 }
 
-impl Store {
-    /// Takes in the spill files that this store has in the folder.
-    ///
-    /// # Errors
-    /// Where the store cannot be written. The files stay.
-    pub fn absorb_spills(&self, folder: &Path) -> Result<Absorbed, WriteError> {
-        let mut absorbed = Absorbed::default();
-        for path in spills(self.path(), folder) {
-            let Ok(file) = File::open(&path) else {
-                continue;
-            };
-            let damaged_before = absorbed.damaged;
-            for line in BufReader::new(file).split(b'\n') {
-                match line.ok().as_deref().and_then(parse) {
-                    Some(answer) => {
-                        self.commit(&[answer])?;
-                        absorbed.answers += 1;
-                    }
-                    None => absorbed.damaged += 1,
-                }
-            }
-            // Every answer in it is stored: at worst the file is read again.
-            let _ = match absorbed.damaged == damaged_before {
-                true => fs::remove_file(&path),
-                false => fs::rename(&path, path.with_extension("damaged")),
-            };
-        }
-        Ok(absorbed)
-    }
+/// Reads a line, and verifies it.
+pub(crate) fn parse(line: &[u8]) -> Result<(Digest, Answer), RecordError> {
+    let Line { digest, record } =
+        serde_json::from_slice(line).map_err(|_| RecordError::Damaged("no spill line"))?;
+    let digest: Digest = digest
+        .parse()
+        .map_err(|_| RecordError::Damaged("its digest is none"))?;
+    let record = STANDARD
+        .decode(record)
+        .map_err(|_| RecordError::Damaged("its base64 is none"))?;
+    Ok((digest, record::decode(&digest, &record)?))
 }
 
-/// Files of other users are left alone: anybody can write into the folder for temporary files.
-fn spills(store: &Path, folder: &Path) -> Vec<PathBuf> {
-    let prefix = prefix(store);
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let named = entries.filter(|entry| {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        name.starts_with(&prefix) && name.ends_with(".spill")
-    });
-    let own = named.filter(|entry| {
-        entry
-            .metadata()
-            .is_ok_and(|metadata| metadata.is_file() && same_owner(&metadata, store))
-    });
-    let mut paths: Vec<PathBuf> = own.map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
+/// What the spill files of stores of this name begin with.
+pub(crate) fn prefix(store: &Path) -> String {
+    format!(
+        "{}.spill-",
+        store.file_name().unwrap_or_default().to_string_lossy()
+    )
 }
 
-#[cfg(unix)]
-fn same_owner(spill: &fs::Metadata, store: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata(store).is_ok_and(|store| store.uid() == spill.uid())
-}
-
-#[cfg(not(unix))]
-fn same_owner(_: &fs::Metadata, _: &Path) -> bool {
-    true
-}
-
-/// Names the store, wherever the spill file is.
-fn prefix(store: &Path) -> String {
+/// Tells stores of the same name apart in a folder that they share.
+pub(crate) fn tag(store: &Path) -> String {
     let whole = store.canonicalize().unwrap_or_else(|_| store.to_path_buf());
-    let digest = blake3::hash(whole.as_os_str().as_encoded_bytes()).to_hex();
-    format!("xhost-{}", &digest[..16])
+    blake3::hash(whole.as_os_str().as_encoded_bytes()).to_hex()[..16].to_owned()
 }
 
-fn parse(line: &[u8]) -> Option<(Digest, Answer)> {
-    let line = std::str::from_utf8(line).ok()?;
-    let (digest, record) = line.split_once(' ')?;
-    let digest: Digest = digest.parse().ok()?;
-    let record = STANDARD.decode(record).ok()?;
-    Some((digest, record::decode(&digest, &record).ok()?))
+#[cfg(test)]
+mod tests {
+    use super::{Spill, Tail, parse};
+    use crate::{Answer, Digest};
+    use std::io::Write;
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a folder for a test, which sees what the public interface hides"
+    )]
+    #[test]
+    fn a_line_after_a_torn_one_is_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut spill = Spill::create(&folder.path().join("s"), folder.path()).expect("a file");
+        // What a disk that is full leaves of a line.
+        spill.file.write_all(b"{\"digest\":\"a7").expect("a write");
+        spill.tail = Tail::Torn;
+        let answer = Answer {
+            body: "x".into(),
+            status: 200,
+            api: String::new(),
+            model: String::new(),
+            headers: Vec::new(),
+            created_ms: 1,
+            latency_ms: 1,
+        };
+        let digest = Digest::from_bytes([1; 32]);
+        spill.append(&digest, &answer).expect("a line");
+        spill.append(&digest, &answer).expect("a line");
+        let text = std::fs::read(spill.path()).expect("the file");
+        let lines: Vec<_> = text.split(|byte| *byte == b'\n').map(parse).collect();
+        let expected = Ok((digest, answer));
+        assert!(lines[0].is_err() && lines[1] == expected && lines[2] == expected);
+    }
 }

@@ -1,105 +1,52 @@
 //! Reads and commits. Reads run beside the writer and see the last commit; a commit returns when its answers are durable.
 //! After the first failed commit there is no other: whoever pays for answers must know that they cannot be kept.
 
-use crate::record::{self, RecordError};
+use crate::fault::{ReadError, RecordError, WriteError};
+use crate::handle::{Handle, corrupted};
+use crate::place::Holder;
+use crate::record;
+use crate::tables::{INDEX, RECORDS, StoreId};
 use crate::{Answer, Digest};
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-
-/// The version of the tables. It grows with them; older ones are read.
-pub(crate) const FILE_FORMAT: u32 = 1;
-
-pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
-const INDEX: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("idx-1");
-const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rec-1");
+use std::{fmt, fs, io};
 
 /// Above this, saving the allocator's state at every commit costs more than walking the file after a crash.
 const QUICK_REPAIR_BELOW: u64 = 16 << 30;
 
-/// The store.
+/// The store. It is shared by reference: reads run side by side, commits one after the other.
 pub struct Store {
-    database: Database,
+    /// First, so that the note is gone before the lock is.
+    #[expect(dead_code, reason = "kept for its drop")]
+    holder: Option<Holder>,
+    handle: Handle,
     path: PathBuf,
+    id: StoreId,
     /// Why no further commit is made.
-    failed: Mutex<Option<String>>,
+    stopped: Mutex<Option<String>>,
 }
 
 /// What became of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// It is stored.
+    /// It is stored: the first answer to its request, or the first after a damaged one.
     Stored,
     /// The same answer was there.
     AlreadyThere,
-    /// Another answer was there, and stays.
+    /// Another answer was there, and stays; so does one that only a newer version can read.
     Conflict,
 }
 
-/// A read failed.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The record cannot be trusted: it counts as none.
-    #[error("the stored answer to {digest} is not used: {cause}")]
-    Record {
-        /// The request.
-        digest: Digest,
-        /// What is wrong with it.
-        cause: RecordError,
-    },
-    /// The file cannot be read.
-    #[error("cannot read the store {path}: {cause}", path = path.display())]
-    Io {
-        /// The store.
-        path: PathBuf,
-        /// redb's words.
-        cause: String,
-    },
-}
-
-/// A commit failed: nothing of its group is acknowledged.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write to the store {path}: {cause}", path = path.display())]
-pub struct WriteError {
-    /// The store.
-    pub path: PathBuf,
-    /// What failed first.
-    pub cause: String,
-}
-
 impl Store {
-    /// A store over a database that is open. With another `StorageBackend` below it, this is where tests make faults.
-    ///
-    /// # Errors
-    /// None today; the words of what failed.
-    pub fn over(database: Database, path: &Path) -> Result<Store, String> {
-        Ok(Store {
-            database,
+    pub(crate) fn over(handle: Handle, path: &Path, id: StoreId, holder: Option<Holder>) -> Store {
+        Store {
+            holder,
+            handle,
             path: path.into(),
-            failed: Mutex::default(),
-        })
-    }
-
-    /// Makes the tables.
-    ///
-    /// # Errors
-    /// Where the disk refuses.
-    pub fn initialise(&self) -> Result<(), redb::Error> {
-        let mut write = self.database.begin_write()?;
-        write.set_quick_repair(true);
-        {
-            let mut meta = write.open_table(META)?;
-            meta.insert("format", FILE_FORMAT.to_le_bytes().as_slice())?;
-            meta.insert("key", b"xhost request v1".as_slice())?;
-            write.open_table(INDEX)?;
-            write.open_table(RECORDS)?;
+            id,
+            stopped: Mutex::default(),
         }
-        write.commit()?;
-        Ok(())
-    }
-
-    pub(crate) fn database(&self) -> &Database {
-        &self.database
     }
 
     /// Where the store is.
@@ -108,110 +55,135 @@ impl Store {
         &self.path
     }
 
-    /// How many answers there are.
+    /// Which store it is.
+    #[must_use]
+    pub fn id(&self) -> StoreId {
+        self.id
+    }
+
+    /// How many requests have an answer.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// [`ReadError::Io`] where the file cannot be read.
     pub fn len(&self) -> Result<u64, ReadError> {
-        let count = || -> Result<u64, redb::Error> {
-            Ok(self.database.begin_read()?.open_table(INDEX)?.len()?)
-        };
-        count().map_err(|e| self.unreadable(&e))
+        self.read(|database| Ok(database.begin_read()?.open_table(INDEX)?.len()?))
     }
 
     /// Whether there is none.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// As [`Store::len`].
     pub fn is_empty(&self) -> Result<bool, ReadError> {
         self.len().map(|answers| answers == 0)
     }
 
-    /// The answer to a request, verified. Never waits for a commit.
+    /// Bytes of the file, as its length says: on most file systems the free part of it takes no room.
     ///
     /// # Errors
-    /// [`ReadError::Record`] for a record that cannot be trusted, which counts as none; [`ReadError::Io`] where the file
-    /// cannot be read.
+    /// Where the file is gone or may not be looked at.
+    pub fn size_on_disk(&self) -> io::Result<u64> {
+        fs::metadata(&self.path).map(|metadata| metadata.len())
+    }
+
+    /// The answer to a request, verified. Never waits for a commit that goes well.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] for a record that cannot be trusted, which counts as none; [`ReadError::Unsupported`] for a
+    /// record of a newer version; [`ReadError::Io`] where the file cannot be read.
     pub fn get(&self, digest: &Digest) -> Result<Option<Answer>, ReadError> {
-        match self.record(digest).map_err(|e| self.unreadable(&e))? {
-            Found::Nothing => Ok(None),
-            Found::Record(record) => match record::decode(digest, &record) {
-                Ok(answer) => Ok(Some(answer)),
-                Err(cause) => Err(ReadError::Record {
-                    digest: *digest,
-                    cause,
-                }),
-            },
-            Found::Dangling => Err(ReadError::Record {
+        let found = self.read(|database| {
+            let read = database.begin_read()?;
+            let Some(sequence) = read.open_table(INDEX)?.get(digest.as_bytes())? else {
+                return Ok(Ok(None));
+            };
+            let record = read.open_table(RECORDS)?.get(sequence.value())?;
+            let record = record.ok_or(RecordError::Damaged("its record is gone"));
+            Ok(record.and_then(|record| record::decode(digest, record.value()).map(Some)))
+        })?;
+        found.map_err(|cause| match cause {
+            RecordError::Damaged(_) | RecordError::TooLarge { .. } => ReadError::Damaged {
                 digest: *digest,
-                cause: RecordError::Damaged("its record is gone"),
-            }),
-        }
+                cause,
+            },
+            RecordError::Newer { .. }
+            | RecordError::UnknownCodec { .. }
+            | RecordError::UnknownDictionary { .. } => ReadError::Unsupported {
+                digest: *digest,
+                cause,
+            },
+        })
     }
 
-    fn record(&self, digest: &Digest) -> Result<Found, redb::Error> {
-        let read = self.database.begin_read()?;
-        let Some(sequence) = read.open_table(INDEX)?.get(digest.as_bytes())? else {
-            return Ok(Found::Nothing);
-        };
-        let record = read.open_table(RECORDS)?.get(sequence.value())?;
-        Ok(record.map_or(Found::Dangling, |record| {
-            Found::Record(record.value().to_vec())
-        }))
-    }
-
-    /// Stores these answers in one durable commit. The first answer to a request stays, unless it is damaged.
+    /// Stores these answers in one durable commit. The first answer to a request stays, unless it is damaged; the old
+    /// record then stays too, without a name. One result per answer, in their order.
     ///
     /// # Errors
-    /// Where the disk refuses, now or in any commit before.
+    /// [`WriteError::Failed`] where the disk refuses, [`WriteError::Stopped`] for every commit after that, and
+    /// [`WriteError::Answer`] where an answer is too large, which stops nothing.
     pub fn commit(&self, answers: &[(Digest, Answer)]) -> Result<Vec<Put>, WriteError> {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cause) = &*failed {
-            return Err(WriteError {
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cause) = &*stopped {
+            return Err(WriteError::Stopped {
                 path: self.path.clone(),
                 cause: cause.clone(),
             });
         }
-        self.write(answers).map_err(|error| {
-            let cause = error.to_string();
-            *failed = Some(cause.clone());
-            WriteError {
-                path: self.path.clone(),
+        for (digest, answer) in answers {
+            record::check_size(answer).map_err(|cause| WriteError::Answer {
+                digest: *digest,
                 cause,
-            }
-        })
+            })?;
+        }
+        if answers.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.handle
+            .with(|database| self.write(database, answers))
+            .map_err(|error| {
+                let cause = error.to_string();
+                *stopped = Some(cause.clone());
+                WriteError::Failed {
+                    path: self.path.clone(),
+                    cause,
+                }
+            })
     }
 
-    fn write(&self, answers: &[(Digest, Answer)]) -> Result<Vec<Put>, redb::Error> {
-        let mut write = self.database.begin_write()?;
-        let size = std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
-        write.set_quick_repair(size < QUICK_REPAIR_BELOW);
+    fn write(
+        &self,
+        database: &Database,
+        answers: &[(Digest, Answer)],
+    ) -> Result<Vec<Put>, redb::Error> {
+        let mut write = database.begin_write()?;
+        write.set_quick_repair(self.size_on_disk().unwrap_or(0) < QUICK_REPAIR_BELOW);
         let mut puts = Vec::with_capacity(answers.len());
         {
             let mut index = write.open_table(INDEX)?;
             let mut records = write.open_table(RECORDS)?;
-            let mut next = records
-                .last()?
-                .map_or(0, |(sequence, _)| sequence.value() + 1);
+            let last = records.last()?.map(|(sequence, _)| sequence.value());
+            let mut next = last.map_or(Some(0), |last| last.checked_add(1));
             for (digest, answer) in answers {
-                let there = index
+                let sequence = index
                     .get(digest.as_bytes())?
                     .map(|sequence| sequence.value());
-                let there = match there {
-                    Some(sequence) => records
-                        .get(sequence)?
-                        .and_then(|bytes| record::decode(digest, bytes.value()).ok()),
-                    None => None,
-                };
-                puts.push(match there {
-                    Some(there) if there.body == answer.body => Put::AlreadyThere,
-                    Some(_) => Put::Conflict,
-                    None => {
-                        records.insert(next, record::encode(digest, answer).as_slice())?;
-                        index.insert(digest.as_bytes(), next)?;
-                        next += 1;
+                let record = sequence
+                    .map(|sequence| records.get(sequence))
+                    .transpose()?
+                    .flatten();
+                let earlier = record.map(|record| record::decode(digest, record.value()));
+                puts.push(match earlier {
+                    Some(Ok(earlier)) if earlier.body == answer.body => Put::AlreadyThere,
+                    None | Some(Err(RecordError::Damaged(_))) => {
+                        let sequence =
+                            next.ok_or_else(|| corrupted("the last sequence number is taken"))?;
+                        let record = record::encode(digest, answer)
+                            .map_err(|error| corrupted(&error.to_string()))?;
+                        records.insert(sequence, record.as_slice())?;
+                        index.insert(digest.as_bytes(), sequence)?;
+                        next = sequence.checked_add(1);
                         Put::Stored
                     }
+                    Some(Ok(_) | Err(_)) => Put::Conflict,
                 });
             }
         }
@@ -219,17 +191,33 @@ impl Store {
         Ok(puts)
     }
 
-    fn unreadable(&self, error: &redb::Error) -> ReadError {
-        ReadError::Io {
+    /// A failed commit leaves redb's handle unable to read what is not in memory: the file is then opened once more, and
+    /// only read. What the failed commit left in it may be seen there; every record is verified as ever.
+    fn read<T>(&self, read: impl Fn(&Database) -> Result<T, redb::Error>) -> Result<T, ReadError> {
+        let mut result = self.handle.with(&read);
+        if matches!(result, Err(redb::Error::PreviousIo)) && self.has_stopped() {
+            self.handle.open_again();
+            result = self.handle.with(&read);
+        }
+        result.map_err(|error| ReadError::Io {
             path: self.path.clone(),
             cause: error.to_string(),
-        }
+        })
+    }
+
+    fn has_stopped(&self) -> bool {
+        self.stopped
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
     }
 }
 
-enum Found {
-    Nothing,
-    Record(Vec<u8>),
-    /// The index names a record that is not there.
-    Dangling,
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }

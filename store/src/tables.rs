@@ -1,0 +1,102 @@
+//! The tables of a store file. A table's name ends in its version; `meta-1` stays for ever, so that an older program can
+//! say that a file is too new for it.
+//!
+//! ```text
+//! meta-1  &str -> bytes      format: u32 | store_id: 16 bytes | key_schema: text
+//! idx-1   [u8; 32] -> u64    request digest -> sequence
+//! rec-1   u64 -> bytes       sequence -> record; only ever appended to
+//! ```
+
+use redb::{Database, ReadableDatabase, TableDefinition, TableError};
+use std::fmt;
+
+/// The version of the tables that is written. It grows with them; older ones are read.
+pub(crate) const FORMAT: u32 = 1;
+
+/// How requests are named. Under another schema every request would be a miss, and be paid for again.
+pub(crate) const KEY_SCHEMA: &str = "xhost request v1";
+
+pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
+pub(crate) const INDEX: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("idx-1");
+pub(crate) const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rec-1");
+
+/// Tells a store from every other one, wherever its file is moved.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StoreId([u8; 16]);
+
+impl StoreId {
+    /// An id from words that no other store was made from.
+    pub(crate) fn derive(words: &[u8]) -> StoreId {
+        let mut id = [0; 16];
+        id.copy_from_slice(&blake3::derive_key("xhost 2026-11 store id v1", words)[..16]);
+        StoreId(id)
+    }
+}
+
+impl fmt::Display for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreId({self})")
+    }
+}
+
+/// What `meta-1` says.
+pub(crate) enum Meta {
+    /// A store that this version uses.
+    Usable(StoreId),
+    Newer {
+        format: u32,
+    },
+    OtherKeys {
+        schema: String,
+    },
+    /// No store: what is missing.
+    Foreign(&'static str),
+}
+
+/// Makes the tables of an empty file.
+pub(crate) fn initialise(database: &Database, id: StoreId) -> Result<(), redb::Error> {
+    let mut write = database.begin_write()?;
+    write.set_quick_repair(true);
+    {
+        let mut meta = write.open_table(META)?;
+        meta.insert("format", FORMAT.to_le_bytes().as_slice())?;
+        meta.insert("store_id", id.0.as_slice())?;
+        meta.insert("key_schema", KEY_SCHEMA.as_bytes())?;
+        write.open_table(INDEX)?;
+        write.open_table(RECORDS)?;
+    }
+    write.commit()?;
+    Ok(())
+}
+
+/// Reads what the file is. The format comes first: whatever else a newer one holds is not looked at.
+pub(crate) fn read_meta(database: &Database) -> Result<Meta, redb::Error> {
+    let read = database.begin_read()?;
+    let meta = match read.open_table(META) {
+        Ok(meta) => meta,
+        Err(TableError::Storage(error)) => return Err(error.into()),
+        Err(_) => return Ok(Meta::Foreign("it is a redb file of another program")),
+    };
+    let format = meta
+        .get("format")?
+        .and_then(|bytes| bytes.value().try_into().ok())
+        .map(u32::from_le_bytes);
+    let schema = meta
+        .get("key_schema")?
+        .map(|bytes| String::from_utf8_lossy(bytes.value()).into_owned());
+    let id = meta
+        .get("store_id")?
+        .and_then(|bytes| bytes.value().try_into().ok());
+    Ok(match (format, schema, id) {
+        (Some(format), _, _) if format > FORMAT => Meta::Newer { format },
+        (Some(FORMAT), Some(schema), _) if schema != KEY_SCHEMA => Meta::OtherKeys { schema },
+        (Some(FORMAT), Some(_), Some(id)) => Meta::Usable(StoreId(id)),
+        _ => Meta::Foreign("its table meta-1 lacks the format, the id or the key schema"),
+    })
+}

@@ -1,0 +1,192 @@
+//! Answers, a source of seeded numbers, folders, and a storage that remembers every call and fails on request.
+
+use redb::StorageBackend;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use xhost_store::{Answer, Digest, Options, Store};
+
+/// Numbers that are the same in every run: splitmix64.
+pub struct Seeded(pub u64);
+
+impl Seeded {
+    pub fn number(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.number() % limit.max(1) as u64) as usize
+    }
+
+    pub fn bytes(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| self.number() as u8).collect()
+    }
+}
+
+pub fn digest(number: u64) -> Digest {
+    Digest::from_bytes(*blake3::hash(&number.to_le_bytes()).as_bytes())
+}
+
+pub fn answer(body: impl Into<Vec<u8>>) -> Answer {
+    Answer {
+        body: body.into().into(),
+        status: 200,
+        api: "openai.chat".into(),
+        model: "gpt-x".into(),
+        headers: vec![("x-request-id".into(), "r1".into())],
+        created_ms: 1_790_000_000_000,
+        latency_ms: 1_234,
+    }
+}
+
+/// A folder of this crate's own, gone with the value.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder for the test")
+}
+
+/// The path of a store in the folder, closed, with these answers in it.
+pub fn closed_store(folder: &Path, answers: &[(Digest, Answer)]) -> PathBuf {
+    let path = folder.join("store.redb");
+    let store = Store::open(&path, Options::default()).expect("a new store");
+    store.commit(answers).expect("a commit");
+    path
+}
+
+/// What was asked of a storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Write,
+    SetLen,
+    Sync,
+    Read,
+}
+
+/// The call that fails, counted from now among its kind.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    None,
+    /// This many calls of the kind go well.
+    After(u32, Call),
+    /// As `After` for a write, half of which is done.
+    HalfWriteAfter(u32),
+}
+
+#[derive(Debug)]
+pub enum Event {
+    Write(u64, Vec<u8>),
+    SetLen(u64),
+    Sync,
+}
+
+#[derive(Debug)]
+pub struct Disk {
+    pub bytes: Vec<u8>,
+    pub events: Vec<Event>,
+    pub fault: Fault,
+}
+
+/// A storage in memory; every clone is the same one.
+#[derive(Clone, Debug)]
+pub struct Memory(Arc<Mutex<Disk>>);
+
+impl Memory {
+    pub fn new(bytes: Vec<u8>) -> Memory {
+        Memory(Arc::new(Mutex::new(Disk {
+            bytes,
+            events: Vec::new(),
+            fault: Fault::None,
+        })))
+    }
+
+    pub fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn open(&self) -> Result<Store, xhost_store::OpenError> {
+        self.open_with(1 << 20)
+    }
+
+    pub fn open_with(&self, cache_bytes: usize) -> Result<Store, xhost_store::OpenError> {
+        let storage = self.clone();
+        let options = Options {
+            cache_bytes,
+            ..Options::default()
+        };
+        Store::with_backend(move || storage.clone(), Path::new("memory"), &options)
+    }
+}
+
+impl Disk {
+    fn fails(&mut self, call: Call) -> io::Result<()> {
+        let Fault::After(left, kind) = &mut self.fault else {
+            return Ok(());
+        };
+        if *kind != call {
+            return Ok(());
+        }
+        if *left == 0 {
+            self.fault = Fault::None;
+            return Err(io::Error::other("the disk failed"));
+        }
+        *left -= 1;
+        Ok(())
+    }
+}
+
+impl StorageBackend for Memory {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.disk().bytes.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let mut disk = self.disk();
+        disk.fails(Call::Read)?;
+        let from = offset as usize;
+        let bytes = disk
+            .bytes
+            .get(from..from + out.len())
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut disk = self.disk();
+        disk.fails(Call::SetLen)?;
+        disk.bytes.resize(len as usize, 0);
+        disk.events.push(Event::SetLen(len));
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut disk = self.disk();
+        disk.fails(Call::Sync)?;
+        disk.events.push(Event::Sync);
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut disk = self.disk();
+        disk.fails(Call::Write)?;
+        let from = offset as usize;
+        let done = match &mut disk.fault {
+            Fault::HalfWriteAfter(0) => data.len() / 2,
+            Fault::HalfWriteAfter(left) => {
+                *left -= 1;
+                data.len()
+            }
+            Fault::None | Fault::After(..) => data.len(),
+        };
+        disk.bytes[from..from + done].copy_from_slice(&data[..done]);
+        disk.events
+            .push(Event::Write(offset, data[..done].to_vec()));
+        if done < data.len() {
+            disk.fault = Fault::None;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+}
