@@ -17,6 +17,9 @@ mod hostile;
 /// What a person reads who did something wrong.
 mod errors;
 
+/// What the built-in providers send, against definitions that we did not write.
+mod providers;
+
 /// Prebuilt components are what their sources say.
 mod prebuilt;
 

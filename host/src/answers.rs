@@ -1,6 +1,7 @@
 //! Answers: from the store, from another trial's call that is in flight, or from a lane, and then into the store before
 //! anybody sees them. One writer groups what waits into one commit. At the first failed write no further call leaves.
 
+use crate::event::Event;
 use crate::lane::{Asker, CallFailure, Fresh, Lane, failure};
 use crate::plugin::types::Completion;
 use crate::record::Cause;
@@ -10,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use xhost_store::{Answer, Digest, ResponseDigest, Store};
+use xhost_store::{Answer, Digest, ReadError, ResponseDigest, Store};
 
 /// The most answers in one commit; past some hundreds a larger group gains nothing.
 const GROUP: usize = 1_024;
@@ -127,10 +128,16 @@ impl Answers {
         let answer = match self.store.get(&digest) {
             Ok(Some(answer)) => answer,
             Ok(None) => return Ok(None),
-            Err(error) => {
+            // Damage costs another call; a store that cannot be read must not.
+            Err(error @ ReadError::Damaged { .. }) => {
                 let message = format!("{error}; the request is asked again");
-                asker.emit(crate::event::Event::Warning { message }).await;
+                asker.emit(Event::Warning { message }).await;
                 return Ok(None);
+            }
+            Err(error @ (ReadError::Unsupported { .. } | ReadError::Io { .. })) => {
+                let reason = StopReason::Disk(error.to_string());
+                self.run.request(reason.clone());
+                return Err(CallFailure::Stopped(reason));
             }
         };
         let response = answer.digest();

@@ -185,5 +185,5 @@ mod tests {
         assert_ne!(first(43), GOLDEN);
     }
 
-    const GOLDEN: [u64; 10] = [0; 10];
+    const GOLDEN: [u64; 10] = [926, 419, 90, 449, 555, 479, 689, 732, 566, 326];
 }

@@ -137,7 +137,7 @@ fn what_is_wrong_with_a_row_is_told_with_its_file_and_line() {
     check(
         "b.jsonl",
         b"{}\n{\"a\": 1, \"a\": 2}\n",
-        &format!("{wrong}the key `a` is there twice at line 1 column 15"),
+        &format!("{wrong}the key `a` is there twice at line 1 column 12"),
     );
     check(
         "c.jsonl",

@@ -448,3 +448,6 @@ fn estimated_tokens(body: &[u8]) -> u64 {
 pub(crate) fn failure(cause: Cause, message: String) -> CallFailure {
     CallFailure::Trial(TrialFailure::new(cause, message))
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,3 +37,6 @@ pub use engine::{Compiled, Engine, EngineError};
 pub use failure::{Failure, FailureKind};
 pub use inspect::{Kind, LoadError};
 pub use load::{Plugin, PluginDigest};
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ impl Endpoint {
         let (text, origin) = match (&wishes.base_url, &wishes.environment) {
             (Some(url), _) => (
                 url.as_str(),
-                format!("`{}`, from `model.base_url`,", plain(url)),
+                format!("`{}`, from `model.base_url`,", shown(url)),
             ),
             (None, Some(url)) => (
                 url.as_str(),
@@ -62,7 +62,7 @@ impl Endpoint {
             ),
             (None, None) => (
                 profile.base_url.as_str(),
-                format!("`{}`, the provider plugin's own,", plain(&profile.base_url)),
+                format!("`{}`, the provider plugin's own,", shown(&profile.base_url)),
             ),
         };
         let url = parse(text).map_err(|what| EndpointError { origin, what })?;
@@ -99,7 +99,6 @@ impl Endpoint {
     pub fn simulated_at(self, simulator: std::net::SocketAddr) -> Endpoint {
         Endpoint {
             simulator: Some(simulator),
-            auth: Auth::None,
             ..self
         }
     }
@@ -128,13 +127,16 @@ impl Endpoint {
     /// Where the credential goes.
     #[must_use]
     pub fn auth(&self) -> &Auth {
-        &self.auth
+        match self.simulator {
+            Some(_) => &Auth::None,
+            None => &self.auth,
+        }
     }
 
     /// The environment variable whose value may be sent there.
     #[must_use]
     pub fn key_variable(&self) -> Option<&str> {
-        if matches!(self.auth, Auth::None) {
+        if matches!(self.auth(), Auth::None) {
             None
         } else {
             self.key_variable.as_deref()
@@ -144,10 +146,11 @@ impl Endpoint {
     /// Whether a call without a credential is bound to fail.
     #[must_use]
     pub fn key_required(&self) -> bool {
-        self.key_required && !matches!(self.auth, Auth::None)
+        self.key_required && !matches!(self.auth(), Auth::None)
     }
 
-    /// Whether the credential goes into this header.
+    /// Whether the credential goes into this header, or would if this were no rehearsal: a plugin is refused in both or in
+    /// neither.
     #[must_use]
     pub fn is_credential_header(&self, name: &str) -> bool {
         matches!(&self.auth, Auth::Header(header) if header.eq_ignore_ascii_case(name))
@@ -184,6 +187,22 @@ fn check_profile(profile: &Profile) -> Result<(), EndpointError> {
     }
 }
 
+/// The URL without what may be a credential.
+fn shown(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else {
+        return plain(text);
+    };
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if !has_user && url.query().is_none() && url.fragment().is_none() {
+        return plain(text);
+    }
+    // These fail for URLs that cannot have a user, and so have none.
+    let _ = (url.set_username(""), url.set_password(None));
+    url.set_query(None);
+    url.set_fragment(None);
+    plain(url.as_str())
+}
+
 fn parse(text: &str) -> Result<Url, String> {
     let url = Url::parse(text)
         .map_err(|e| format!("is not a URL ({e}); write it as `https://host/v1`"))?;
@@ -207,3 +226,6 @@ fn parse(text: &str) -> Result<Url, String> {
     }
     Ok(url)
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,6 +67,7 @@ pub enum RequestError {
 
 /// Headers that frame the message or steer the connection.
 const FRAMING_HEADERS: &[&str] = &[
+    "accept-encoding",
     "connection",
     "content-encoding",
     "content-length",
@@ -184,20 +185,15 @@ fn target(
     if path.contains("//") || path.contains('\\') {
         return refuse("could name another host");
     }
-    if path.split('/').any(|segment| {
-        matches!(
-            segment.to_ascii_lowercase().as_str(),
-            ".." | "." | "%2e" | "%2e%2e" | ".%2e" | "%2e."
-        )
-    }) {
+    if leaves(path) {
         return refuse("leaves the base URL's path");
     }
-    if !path.bytes().all(|byte| byte.is_ascii_graphic()) || path.contains(['?', '#']) {
+    let mut target = format!("{}{path}", endpoint.base_path());
+    if path.contains(['?', '#']) || !is_sent_as_it_is(&target) {
         return refuse(
             "has characters that do not belong into a path; escape them, and give a query as `query`",
         );
     }
-    let mut target = format!("{}{path}", endpoint.base_path());
     if !query.is_empty() {
         let query = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(query)
@@ -205,6 +201,28 @@ fn target(
         target = format!("{target}?{query}");
     }
     Ok(target)
+}
+
+/// Whether a server could walk out of the base URL's path. Some unescape before they walk, so that `%2f` is a `/` to them;
+/// some cut `;` and what follows off each segment.
+fn leaves(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    let path = path
+        .replace("%2e", ".")
+        .replace("%2f", "/")
+        .replace("%5c", "/")
+        .replace("%3b", ";");
+    path.split('/').any(|segment| {
+        let name = segment.split(';').next().unwrap_or(segment);
+        matches!(name, "." | "..")
+    })
+}
+
+/// Whether the HTTP client leaves the target alone: it escapes what a URL cannot hold, and then what is sent would not be
+/// what is digested.
+fn is_sent_as_it_is(target: &str) -> bool {
+    let url = url::Url::parse(&format!("http://host{target}"));
+    url.is_ok_and(|url| url.as_str().strip_prefix("http://host") == Some(target))
 }
 
 fn headers(

@@ -154,3 +154,134 @@ fn another_runs_files_move_away_and_the_same_runs_stay() {
     );
     assert!(!folder.path().join(TRIALS).exists());
 }
+
+#[test]
+fn a_run_that_is_repeated_does_not_touch_the_file_before_its_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let order: Vec<u64> = (0..50).collect();
+    let first = write(folder.path(), &order, 50);
+    let path = folder.path().join(TRIALS);
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
+    let file = std::fs::File::options().write(true).open(&path);
+    file.and_then(|file| file.set_modified(long_ago))
+        .expect("its time is set");
+    let modified = || {
+        std::fs::metadata(&path)
+            .and_then(|it| it.modified())
+            .expect("it has a time")
+    };
+    let mut results = Results::open(folder.path()).expect("it opens");
+    for ordinal in shuffled(50, 3) {
+        results
+            .put(ordinal, &trial(ordinal), |_| {})
+            .expect("it is compared");
+    }
+    results.flush().expect("it is flushed");
+    assert_eq!(modified(), long_ago, "nothing was written");
+    let (_, digest) = results.finish(50, |_| {}).expect("it ends");
+    let text = std::fs::read_to_string(&path).expect("it is there");
+    assert_eq!((text, digest), (first.0, first.1));
+}
+
+#[test]
+fn what_differs_is_replaced_and_what_stands_before_it_is_kept() {
+    let expected = {
+        let folder = tempfile::tempdir().expect("a folder");
+        write(folder.path(), &(0..50).collect::<Vec<_>>(), 50)
+    };
+    let whole = expected.0.as_str();
+    let line_30: usize = whole.lines().take(30).map(|line| line.len() + 1).sum();
+    let longer = format!("{whole}{{\"left\":\"over\"}}\n");
+    let changed = format!("{}#{}", &whole[..line_30], &whole[line_30 + 1..]);
+    for (name, there) in [
+        ("nothing", ""),
+        ("a line that was being written", &whole[..line_30 + 9]),
+        ("a line without its end", &whole[..line_30 - 1]),
+        ("whole lines", &whole[..line_30]),
+        ("a line that differs", &changed),
+        ("a line too many", &longer),
+        ("other things", "\u{0}\u{0}\u{0}\u{0}"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(TRIALS);
+        std::fs::write(&path, there).expect("it can be written");
+        let mut results = Results::open(folder.path()).expect("it opens");
+        for ordinal in 0..20 {
+            results
+                .put(ordinal, &trial(ordinal), |_| {})
+                .expect("it is taken");
+        }
+        drop(results);
+        let left = std::fs::read_to_string(&path).expect("it is there");
+        if there.len() > line_30 / 2 {
+            assert!(
+                left.len() >= line_30 - 1,
+                "{name}: killed before the difference"
+            );
+            assert_eq!(left, there, "{name}: killed before the difference");
+        }
+        assert_eq!(
+            write(folder.path(), &shuffled(50, 1), 50),
+            expected,
+            "{name}: the next run"
+        );
+    }
+}
+
+#[test]
+fn the_digest_of_a_run_covers_requests_answers_scores_and_failures_and_not_what_follows_from_them()
+{
+    use crate::record::{Cause, Exchange, TrialFailure, Verdict};
+    use xhost_store::{Digest, ResponseDigest};
+    let exchange = |digest: u8, response: u8| Exchange {
+        digest: Digest::from_bytes([digest; 32]),
+        response: ResponseDigest::from_bytes([response; 32]),
+    };
+    let verdict = |scorer: &str, name: &str, value: serde_json::Value| Verdict {
+        scorer: Arc::from(scorer),
+        name: name.into(),
+        value,
+        extracted: None,
+        explanation: None,
+        extra: None,
+    };
+    let with = |requests: Vec<Exchange>, scores: Vec<Verdict>| Trial {
+        requests,
+        scores,
+        ..trial(0)
+    };
+    let one = || vec![exchange(1, 2)];
+    let scored = |scorer, name, value| with(one(), vec![verdict(scorer, name, value)]);
+    let failed = |cause| Trial {
+        failure: Some(TrialFailure::new(cause, "m".into())),
+        ..trial(0)
+    };
+    let all = [
+        trial(0),
+        with(one(), Vec::new()),
+        with(vec![exchange(2, 2)], Vec::new()),
+        with(vec![exchange(1, 1)], Vec::new()),
+        with(vec![exchange(2, 1)], Vec::new()),
+        with(vec![exchange(1, 2), exchange(1, 2)], Vec::new()),
+        scored("a", "b", true.into()),
+        scored("a", "b", false.into()),
+        scored("a", "b", "true".into()),
+        scored("a", "b", 1.into()),
+        scored("a", "b", 1.0.into()),
+        scored("ab", "", true.into()),
+        scored("", "ab", true.into()),
+        failed(Cause::Timeout),
+        failed(Cause::Rejected),
+    ];
+    let digests: std::collections::HashSet<[u8; 32]> = all.iter().map(digest).collect();
+    assert_eq!(digests.len(), all.len());
+    let told = Trial {
+        answer: Some("other".into()),
+        ..trial(0)
+    };
+    assert_eq!(
+        digest(&told),
+        digest(&trial(0)),
+        "the answer is read in the response"
+    );
+}

@@ -338,3 +338,6 @@ pub fn peak_memory_bytes() -> Option<u64> {
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1_024)
 }
+
+#[cfg(test)]
+mod tests;
