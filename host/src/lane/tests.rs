@@ -146,6 +146,13 @@ const SETTINGS: Settings = Settings {
     timeout: Duration::from_secs(600),
 };
 
+/// A variable that is set wherever a test runs: it stands for a credential's.
+const VARIABLE: &str = "PATH";
+
+fn secret() -> Secret {
+    Secret::from_environment(VARIABLE).expect("it is set")
+}
+
 /// A lane of this provider to the script; the endpoint takes no credential unless `key_variable` names one.
 async fn lane(
     plugin: &Plugin,
@@ -358,9 +365,8 @@ async fn an_answer_is_kept_as_it_came_with_the_headers_that_the_plugin_reads() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_sent_is_the_request_and_its_credential_where_one_is_named() {
-    // A variable that cargo sets for every test, and whose value no other header has.
-    const VARIABLE: &str = "CARGO_MANIFEST_DIR";
-    let value = env!("CARGO_MANIFEST_DIR");
+    let secret = secret();
+    let value = secret.expose();
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let plain = vec![pair("content-type", "application/json"), pair("x-own", "1")];
     for (params, variable, credential) in [
@@ -396,13 +402,13 @@ async fn what_is_sent_is_the_request_and_its_credential_where_one_is_named() {
 
 #[tokio::test(start_paused = true)]
 async fn a_credential_that_a_provider_quotes_is_neither_shown_nor_stored() {
-    let value = env!("CARGO_MANIFEST_DIR");
-    let refusal = status(
-        400,
-        &format!(r#"{{"error":{{"message":"key={value} is odd"}}}}"#),
-    );
+    let secret = secret();
+    let value = secret.expose();
+    let message = format!("key={value} is odd");
+    let body = serde_json::json!({ "error": { "message": message } });
+    let refusal = status(400, &body.to_string());
     let script = Script::new(vec![with_header("retry-after", value, answer()), refusal]);
-    let lane = lane(&OPENAI, "{}", Some("CARGO_MANIFEST_DIR"), SETTINGS, &script).await;
+    let lane = lane(&OPENAI, "{}", Some(VARIABLE), SETTINGS, &script).await;
     let fresh = ask(&lane).await.0.expect("an answer");
     assert_eq!(
         fresh.answer.headers,

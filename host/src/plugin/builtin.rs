@@ -14,7 +14,15 @@ macro_rules! embed {
 const BUILTIN: &[(&str, &[u8])] = embed![
     "template",
     "multiple-choice",
+    "exact",
+    "includes",
+    "match",
+    "pattern",
     "numeric",
+    "choice",
+    "f1",
+    "json",
+    "model-graded",
     "openai",
     "anthropic",
 ];

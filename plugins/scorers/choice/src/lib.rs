@@ -44,7 +44,12 @@ pub enum Read {
 
 impl Default for Params {
     fn default() -> Params {
-        Params { read: Read::Letters, multiple: None, choices_field: "choices".to_owned(), bare: true }
+        Params {
+            read: Read::Letters,
+            multiple: None,
+            choices_field: "choices".to_owned(),
+            bare: true,
+        }
     }
 }
 
@@ -52,7 +57,9 @@ impl Scorer for Choice {
     type Params = Params;
 
     fn judge(params: Params, subject: Subject, _: Vec<Exchange>) -> Result<Judgement, Refusal> {
-        let labels = Labels { count: count(&params, &subject) };
+        let labels = Labels {
+            count: count(&params, &subject),
+        };
         let targets = targets(&subject.sample)?;
         match params.read {
             Read::Letters => judge_letters(&params, &labels, &subject.answer, targets),
@@ -61,7 +68,12 @@ impl Scorer for Choice {
     }
 }
 
-fn judge_letters(params: &Params, labels: &Labels, answer: &str, targets: &[String]) -> Result<Judgement, Refusal> {
+fn judge_letters(
+    params: &Params,
+    labels: &Labels,
+    answer: &str,
+    targets: &[String],
+) -> Result<Judgement, Refusal> {
     let wanted = wanted(targets, labels)?;
     let multiple = params.multiple.unwrap_or(wanted.len() > 1);
     let mut given = letters(answer, labels, multiple);
@@ -76,11 +88,18 @@ fn judge_letters(params: &Params, labels: &Labels, answer: &str, targets: &[Stri
 
 fn judge_letter(params: &Params, labels: &Labels, answer: &str, targets: &[String]) -> Judgement {
     let given = letter(answer).map(String::from).or_else(|| {
-        let places = if params.bare { bare(answer, labels, false) } else { BTreeSet::new() };
+        let places = if params.bare {
+            bare(answer, labels, false)
+        } else {
+            BTreeSet::new()
+        };
         places.first().map(|place| labels.of(*place))
     });
     let given = given.unwrap_or_default();
-    let correct = !given.is_empty() && targets.iter().any(|target| target.to_lowercase() == given.to_lowercase());
+    let correct = !given.is_empty()
+        && targets
+            .iter()
+            .any(|target| target.to_lowercase() == given.to_lowercase());
     Judgement::of(score(correct, &given))
 }
 
@@ -128,7 +147,10 @@ fn count(params: &Params, subject: &Subject) -> usize {
 /// The places that the targets name, in order: each letter, and each number, of each target.
 fn wanted(targets: &[String], labels: &Labels) -> Result<Vec<usize>, Refusal> {
     let mut places = Vec::new();
-    for token in targets.iter().flat_map(|target| target.split([',', ' ', '\t', '\n'])) {
+    for token in targets
+        .iter()
+        .flat_map(|target| target.split([',', ' ', '\t', '\n']))
+    {
         let names = match token.bytes().all(|byte| byte.is_ascii_digit()) {
             true => vec![token.to_owned()],
             false => token.to_uppercase().chars().map(String::from).collect(),
@@ -146,5 +168,7 @@ fn wanted(targets: &[String], labels: &Labels) -> Result<Vec<usize>, Refusal> {
 
 fn unknown(name: &str, labels: &Labels) -> Refusal {
     let last = labels.of(labels.count.saturating_sub(1));
-    Refusal::bad_input(format!("the target names `{name}`, which is none of the choices A to {last}"))
+    Refusal::bad_input(format!(
+        "the target names `{name}`, which is none of the choices A to {last}"
+    ))
 }

@@ -27,7 +27,10 @@ pub fn letter(text: &str) -> Option<char> {
     let (_, list) = headings(text).last()?;
     let mut chars = list.chars();
     let letter = chars.next().filter(char::is_ascii_alphabetic)?;
-    chars.next().is_none_or(|next| !is_word(next)).then_some(letter)
+    chars
+        .next()
+        .is_none_or(|next| !is_word(next))
+        .then_some(letter)
 }
 
 /// The choices of a text that is nothing but their letters.
@@ -38,7 +41,10 @@ pub fn bare(text: &str, labels: &Labels, multiple: bool) -> BTreeSet<usize> {
     if text.len() > LONGEST {
         return BTreeSet::new();
     }
-    let plain: String = text.chars().filter(|c| !matches!(c, '(' | ')' | '[' | ']' | '*' | '`' | '$')).collect();
+    let plain: String = text
+        .chars()
+        .filter(|c| !matches!(c, '(' | ')' | '[' | ']' | '*' | '`' | '$'))
+        .collect();
     let list = plain.trim_end_matches('.').to_uppercase();
     match multiple {
         true => several(&list, labels),
@@ -49,7 +55,10 @@ pub fn bare(text: &str, labels: &Labels, multiple: bool) -> BTreeSet<usize> {
 /// Exactly one choice, commas around it allowed.
 fn one(list: &str, labels: &Labels) -> BTreeSet<usize> {
     let mut names = list.split(',').filter(|name| !name.is_empty());
-    match (names.next().and_then(|name| labels.place(name)), names.next()) {
+    match (
+        names.next().and_then(|name| labels.place(name)),
+        names.next(),
+    ) {
         (Some(place), None) => BTreeSet::from([place]),
         _ => BTreeSet::new(),
     }
@@ -61,13 +70,20 @@ fn several(list: &str, labels: &Labels) -> BTreeSet<usize> {
     let names = list.split(',').filter(|name| !name.is_empty());
     let by_comma: Option<BTreeSet<usize>> = names.map(|name| labels.place(name)).collect();
     by_comma
-        .or_else(|| list.chars().map(|c| labels.place(c.encode_utf8(&mut [0; 4]))).collect())
+        .or_else(|| {
+            list.chars()
+                .map(|c| labels.place(c.encode_utf8(&mut [0; 4])))
+                .collect()
+        })
         .unwrap_or_default()
 }
 
 /// The list behind the last `ANSWER:` that one of the two ways finds. A list may itself hold the word `answer`; the search goes
 /// on behind it.
-fn last_match<'t>(text: &'t str, list_of: fn(&'t str, usize, &'t str) -> Option<&'t str>) -> Option<&'t str> {
+fn last_match<'t>(
+    text: &'t str,
+    list_of: fn(&'t str, usize, &'t str) -> Option<&'t str>,
+) -> Option<&'t str> {
     let mut last = None;
     let mut behind = 0;
     for (start, rest) in headings_with_spaces(text) {
@@ -96,7 +112,9 @@ fn on_a_line<'t>(text: &'t str, start: usize, rest: &'t str) -> Option<&'t str> 
     }
     // A space may be all that the list is, where the line or the text ends behind it.
     let space = spaces.rfind(' ')?;
-    let blank = spaces.find(' ').is_some_and(|first| spaces[first..].contains('\n'));
+    let blank = spaces
+        .find(' ')
+        .is_some_and(|first| spaces[first..].contains('\n'));
     (blank || (list.is_empty() && ends(after))).then(|| &spaces[space..=space])
 }
 
@@ -116,7 +134,11 @@ fn anywhere<'t>(_: &'t str, _: usize, rest: &'t str) -> Option<&'t str> {
     }
     let space = spaces.find(' ')?;
     let more = space + 1 < spaces.len();
-    let next_is_word = if list.is_empty() { runs_on } else { !list.starts_with(',') };
+    let next_is_word = if list.is_empty() {
+        runs_on
+    } else {
+        !list.starts_with(',')
+    };
     (more || !next_is_word).then(|| &spaces[space..=space])
 }
 
@@ -195,7 +217,7 @@ fn without_brackets(text: &str) -> String {
     for (open, _) in text.match_indices('(') {
         let before = text[done..open].trim_end_matches(is_space);
         let begins = match before.is_empty() {
-            true => open == 0 || (done == 0 && text[..open].chars().all(is_space)),
+            true => done == 0,
             false => before.ends_with([':', ',']),
         };
         let mut inside = text[open + 1..].chars();
@@ -204,7 +226,9 @@ fn without_brackets(text: &str) -> String {
         };
         let behind = inside.as_str();
         let after = behind.trim_start_matches(is_space);
-        let ends = after.is_empty() || after.starts_with([',', '.']) || behind[..behind.len() - after.len()].contains('\n');
+        let ends = after.is_empty()
+            || after.starts_with([',', '.'])
+            || behind[..behind.len() - after.len()].contains('\n');
         if begins && ends && in_list(letter) && !matches!(letter, ' ' | ',') {
             out.push_str(&text[done..open]);
             out.push(letter);

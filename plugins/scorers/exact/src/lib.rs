@@ -29,7 +29,9 @@ impl Scorer for Exact {
             None => "the answer is no target".to_owned(),
         };
         let score = Score::boolean("correct", hit.is_some());
-        Ok(Judgement::of(score.extracted(beginning(&answer)).explanation(explanation)))
+        Ok(Judgement::of(
+            score.extracted(beginning(&answer)).explanation(explanation),
+        ))
     }
 }
 
@@ -46,8 +48,12 @@ mod tests {
 
     #[track_caller]
     fn check(answer: &str, targets: &[&str], correct: bool) {
-        let sample = targets.iter().fold(Sample::new("s", ""), |sample, target| sample.target(*target));
-        let Ok(Judgement::Done(scores)) = Exact::judge(Params {}, Subject::new(sample, answer), Vec::new()) else {
+        let sample = targets.iter().fold(Sample::new("s", ""), |sample, target| {
+            sample.target(*target)
+        });
+        let Ok(Judgement::Done(scores)) =
+            Exact::judge(Params {}, Subject::new(sample, answer), Vec::new())
+        else {
             panic!("a verdict");
         };
         assert_eq!(scores[0].value, Value::Boolean(correct), "{answer}");
@@ -64,7 +70,11 @@ mod tests {
 
     #[test]
     fn a_sample_without_targets_is_refused() {
-        let refused = Exact::judge(Params {}, Subject::new(Sample::new("s", ""), "x"), Vec::new());
+        let refused = Exact::judge(
+            Params {},
+            Subject::new(Sample::new("s", ""), "x"),
+            Vec::new(),
+        );
         assert!(matches!(refused, Err(Refusal::BadInput(_))));
     }
 

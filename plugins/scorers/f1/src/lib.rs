@@ -48,7 +48,9 @@ impl Scorer for F1 {
             .map(|target| Words::of(target, &stop_words))
             .filter(|target| target.total > 0)
             .map(|target| overlap(&counts, answer.total, &target))
-            .fold(Overlap::default(), |best, next| if next.f1 > best.f1 { next } else { best });
+            .fold(Overlap::default(), |best, next| {
+                if next.f1 > best.f1 { next } else { best }
+            });
         let score = Score::number("f1", two_places(best.f1))
             .extracted(beginning(&answer.text))
             .extra("precision", best.precision)
@@ -74,19 +76,27 @@ impl Words {
 }
 
 fn overlap(answer: &HashMap<&str, usize>, total: usize, target: &Words) -> Overlap {
-    let shared = target.counts().iter().map(|(word, count)| {
+    let shared = target.counts().into_iter().map(|(word, count)| {
         let given = answer.get(word).copied().unwrap_or_default();
-        given.min(*count)
+        given.min(count)
     });
     let shared = shared.sum::<usize>() as f64;
     // An answer without words is wrong in none of them.
-    let precision = if total == 0 { 1.0 } else { shared / total as f64 };
+    let precision = if total == 0 {
+        1.0
+    } else {
+        shared / total as f64
+    };
     let recall = shared / target.total as f64;
     let f1 = match precision + recall {
         0.0 => 0.0,
         sum => 2.0 * precision * recall / sum,
     };
-    Overlap { precision, recall, f1 }
+    Overlap {
+        precision,
+        recall,
+        f1,
+    }
 }
 
 /// Rounded to two places as Inspect does, on the number's exact decimal expansion.
@@ -101,9 +111,15 @@ mod tests {
 
     #[track_caller]
     fn check(stop_words: &[&str], answer: &str, targets: &[&str], f1: f64) {
-        let sample = targets.iter().fold(Sample::new("s", ""), |sample, target| sample.target(*target));
-        let params = Params { stop_words: stop_words.iter().map(|word| (*word).to_owned()).collect() };
-        let Ok(Judgement::Done(scores)) = F1::judge(params, Subject::new(sample, answer), Vec::new()) else {
+        let sample = targets.iter().fold(Sample::new("s", ""), |sample, target| {
+            sample.target(*target)
+        });
+        let params = Params {
+            stop_words: stop_words.iter().map(|word| (*word).to_owned()).collect(),
+        };
+        let Ok(Judgement::Done(scores)) =
+            F1::judge(params, Subject::new(sample, answer), Vec::new())
+        else {
             panic!("a value");
         };
         assert_eq!(scores[0].value, Value::Number(f1), "{answer}");
@@ -121,7 +137,11 @@ mod tests {
 
     #[test]
     fn a_sample_without_targets_is_refused() {
-        let refused = F1::judge(Params::default(), Subject::new(Sample::new("s", ""), "x"), Vec::new());
+        let refused = F1::judge(
+            Params::default(),
+            Subject::new(Sample::new("s", ""), "x"),
+            Vec::new(),
+        );
         assert!(matches!(refused, Err(Refusal::BadInput(_))));
     }
 

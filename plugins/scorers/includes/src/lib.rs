@@ -36,7 +36,9 @@ impl Scorer for Includes {
         };
         let targets = targets(&subject.sample)?;
         let answer = fold(&subject.answer);
-        let hit = targets.iter().find(|target| answer.contains(&*fold(target)));
+        let hit = targets
+            .iter()
+            .find(|target| answer.contains(&*fold(target)));
         let score = Score::boolean("correct", hit.is_some());
         Ok(Judgement::of(match hit {
             Some(target) => score.extracted(beginning(target)),
@@ -52,9 +54,13 @@ mod tests {
 
     #[track_caller]
     fn check(ignore_case: bool, answer: &str, targets: &[&str], found: Option<&str>) {
-        let sample = targets.iter().fold(Sample::new("s", ""), |sample, target| sample.target(*target));
+        let sample = targets.iter().fold(Sample::new("s", ""), |sample, target| {
+            sample.target(*target)
+        });
         let subject = Subject::new(sample, answer);
-        let Ok(Judgement::Done(scores)) = Includes::judge(Params { ignore_case }, subject, Vec::new()) else {
+        let Ok(Judgement::Done(scores)) =
+            Includes::judge(Params { ignore_case }, subject, Vec::new())
+        else {
             panic!("a verdict");
         };
         assert_eq!(scores[0].value, Value::Boolean(found.is_some()), "{answer}");

@@ -49,7 +49,11 @@ pub enum Location {
 
 impl Default for Params {
     fn default() -> Params {
-        Params { location: Location::End, ignore_case: true, numeric: false }
+        Params {
+            location: Location::End,
+            ignore_case: true,
+            numeric: false,
+        }
     }
 }
 
@@ -75,7 +79,9 @@ impl Scorer for Match {
             }
             last = Some(verdict);
         }
-        let shown = last.map(|verdict| answer.shown(&verdict)).unwrap_or_default();
+        let shown = last
+            .map(|verdict| answer.shown(&verdict))
+            .unwrap_or_default();
         let score = Score::boolean("correct", false).extracted(shown);
         Ok(Judgement::of(score.explanation("it matches no target")))
     }
@@ -92,7 +98,11 @@ struct Answer<'a> {
 impl<'a> Answer<'a> {
     fn new(params: &'a Params, answer: &'a str) -> Answer<'a> {
         let whole = strip(answer);
-        Answer { params, whole, cased: cased(params, whole) }
+        Answer {
+            params,
+            whole,
+            cased: cased(params, whole),
+        }
     }
 
     fn compare(&self, target: &str) -> Verdict<'_> {
@@ -115,7 +125,10 @@ impl<'a> Answer<'a> {
             Location::Any => answer.contains(target),
             Location::Exact => answer == target,
         };
-        Verdict { correct, read: None }
+        Verdict {
+            correct,
+            read: None,
+        }
     }
 
     fn compare_number(&self, target: &Number) -> Verdict<'_> {
@@ -127,7 +140,10 @@ impl<'a> Answer<'a> {
             Location::Exact => Number::exact(&answer),
         };
         let correct = read.as_ref() == Some(target);
-        Verdict { correct, read: read.map(|number| Cow::Owned(number.to_string())) }
+        Verdict {
+            correct,
+            read: read.map(|number| Cow::Owned(number.to_string())),
+        }
     }
 
     fn shown(&self, verdict: &Verdict) -> String {

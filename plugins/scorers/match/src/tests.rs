@@ -6,8 +6,14 @@ use xhost_plugin::{Sample, Value, glue};
 
 #[track_caller]
 fn check(params: Json, answer: &str, targets: &[&str], correct: bool, extracted: &str) {
-    let sample = targets.iter().fold(Sample::new("s", ""), |sample, target| sample.target(*target));
-    let judged = glue::scorer::judge::<Match>(&params.to_string(), Subject::new(sample, answer), Vec::new());
+    let sample = targets.iter().fold(Sample::new("s", ""), |sample, target| {
+        sample.target(*target)
+    });
+    let judged = glue::scorer::judge::<Match>(
+        &params.to_string(),
+        Subject::new(sample, answer),
+        Vec::new(),
+    );
     let Ok(Judgement::Done(scores)) = judged else {
         panic!("a verdict");
     };
@@ -21,7 +27,13 @@ fn a_target_stands_where_it_should() {
     check(json!({}), end, &["paris"], true, end);
     check(json!({"ignore_case": false}), end, &["paris"], false, end);
     check(json!({"location": "begin"}), end, &["it is"], true, end);
-    check(json!({"location": "exact"}), " Paris.\n", &["Rome", "paris!"], true, "Paris.");
+    check(
+        json!({"location": "exact"}),
+        " Paris.\n",
+        &["Rome", "paris!"],
+        true,
+        "Paris.",
+    );
     check(json!({"location": "any"}), end, &["s \"p"], true, end);
     check(json!({}), "25", &["5"], true, "25");
 }
@@ -30,7 +42,13 @@ fn a_target_stands_where_it_should() {
 fn numbers_are_compared_as_numbers() {
     let numeric = json!({"numeric": true});
     check(numeric.clone(), "it is 25", &["5"], false, "25");
-    check(numeric.clone(), "it is \\$1,234.50.", &["1234.5"], true, "1234.5");
+    check(
+        numeric.clone(),
+        "it is \\$1,234.50.",
+        &["1234.5"],
+        true,
+        "1234.5",
+    );
     check(numeric.clone(), "**42** apples", &["42"], true, "42");
     check(numeric.clone(), "60%", &["60"], false, "60%");
     check(numeric.clone(), "about ~42", &["42"], false, "about ~42");
@@ -40,15 +58,53 @@ fn numbers_are_compared_as_numbers() {
     check(numeric.clone(), "10²", &["100"], true, "100");
     check(numeric.clone(), "−5", &["-5"], true, "-5");
     check(numeric, "a Number", &["number"], true, "a Number");
-    check(json!({"numeric": true, "location": "begin"}), "1 of 2", &["1"], true, "1");
-    check(json!({"numeric": true, "location": "any"}), "1 of 2 of 3", &["2"], true, "2");
-    check(json!({"numeric": true, "location": "exact"}), "1 000", &["1000"], true, "1000");
-    check(json!({"numeric": true, "location": "exact"}), "(42)", &["42"], false, "(42)");
+    check(
+        json!({"numeric": true, "location": "begin"}),
+        "1 of 2",
+        &["1"],
+        true,
+        "1",
+    );
+    check(
+        json!({"numeric": true, "location": "any"}),
+        "1 of 2 of 3",
+        &["2"],
+        true,
+        "2",
+    );
+    check(
+        json!({"numeric": true, "location": "exact"}),
+        "1 000",
+        &["1000"],
+        true,
+        "1000",
+    );
+    check(
+        json!({"numeric": true, "location": "exact"}),
+        "(42)",
+        &["42"],
+        false,
+        "(42)",
+    );
 }
 
 #[test]
 fn no_text_makes_it_panic() {
-    for text in ["", "⁻²", "½½", "e", "1e", "--", "。", "万亿", "²", "0⁻¹", "9⁹⁹⁹", "....", "点五"] {
+    for text in [
+        "",
+        "⁻²",
+        "½½",
+        "e",
+        "1e",
+        "--",
+        "。",
+        "万亿",
+        "²",
+        "0⁻¹",
+        "9⁹⁹⁹",
+        "....",
+        "点五",
+    ] {
         for target in [text, "1"] {
             let subject = Subject::new(Sample::new("s", "").target(target), text);
             let params = r#"{"numeric": true}"#;

@@ -58,9 +58,16 @@ fn split_exponent(text: &str) -> Option<(&str, Option<f64>)> {
         return Some((strip(text), None));
     }
     let digits = &trimmed[base.len()..];
-    let mut exponent: f64 = digits.chars().filter_map(superscript).fold(0.0, |sum, digit| sum * 10.0 + f64::from(digit));
+    let mut exponent: f64 = digits
+        .chars()
+        .filter_map(superscript)
+        .fold(0.0, |sum, digit| sum * 10.0 + f64::from(digit));
     if let Some(before) = base.strip_suffix(['⁻', '⁺']) {
-        exponent = if base.ends_with('⁻') { -exponent } else { exponent };
+        exponent = if base.ends_with('⁻') {
+            -exponent
+        } else {
+            exponent
+        };
         base = before;
     }
     match base.trim_end_matches(is_space) {
@@ -70,7 +77,9 @@ fn split_exponent(text: &str) -> Option<(&str, Option<f64>)> {
 }
 
 fn superscript(c: char) -> Option<u32> {
-    matches!(c, '⁰' | '¹' | '²' | '³' | '⁴'..='⁹').then(|| digit(c)).flatten()
+    matches!(c, '⁰' | '¹' | '²' | '³' | '⁴'..='⁹')
+        .then(|| digit(c))
+        .flatten()
 }
 
 /// Nothing is divided by zero, and nothing grows beyond every number.
@@ -82,7 +91,9 @@ fn power(base: f64, exponent: f64) -> Option<f64> {
 /// A number, and perhaps one fraction such as `½` that is added to it.
 fn with_fraction(text: &str) -> Option<f64> {
     let fraction = |c: char| numeric(c).filter(|value| 0.0 < *value && *value < 1.0);
-    let mut fractions = text.char_indices().filter_map(|(at, c)| Some((at, c, fraction(c)?)));
+    let mut fractions = text
+        .char_indices()
+        .filter_map(|(at, c)| Some((at, c, fraction(c)?)));
     let Some((at, c, value)) = fractions.next() else {
         return core(text);
     };
@@ -121,7 +132,10 @@ fn digits(text: &str) -> Option<f64> {
             'e' | 'E' if !power && !plain.is_empty() => {
                 power = true;
                 plain.push('e');
-                if rest.next_if(|c| matches!(c, '-' | '−' | '﹣' | '－')).is_some() {
+                if rest
+                    .next_if(|c| matches!(c, '-' | '−' | '﹣' | '－'))
+                    .is_some()
+                {
                     plain.push('-');
                 } else {
                     rest.next_if(|c| matches!(c, '+' | '＋' | '﹢'));
@@ -188,7 +202,10 @@ fn tens(c: char) -> Option<f64> {
 }
 
 fn is_unit(c: char) -> bool {
-    small_unit(c).or_else(|| large_unit(c)).or_else(|| tens(c)).is_some()
+    small_unit(c)
+        .or_else(|| large_unit(c))
+        .or_else(|| tens(c))
+        .is_some()
 }
 
 fn is_chinese(c: char) -> bool {
@@ -197,9 +214,15 @@ fn is_chinese(c: char) -> bool {
 
 /// A Chinese number: its digits one by one, or with units; after `点` its decimals.
 fn chinese(text: &str) -> Option<f64> {
-    let point = ['点', '點', '．', '.'].into_iter().find_map(|point| text.split_once(point));
+    let point = ['点', '點', '．', '.']
+        .into_iter()
+        .find_map(|point| text.split_once(point));
     let (whole, decimals) = point.unwrap_or((text, ""));
-    let whole = if whole.chars().any(is_unit) { with_units(whole)? } else { one_by_one(whole)? };
+    let whole = if whole.chars().any(is_unit) {
+        with_units(whole)?
+    } else {
+        one_by_one(whole)?
+    };
     let mut place = 1.0;
     let mut value = whole;
     for c in decimals.chars().filter(|c| !is_space(*c)) {

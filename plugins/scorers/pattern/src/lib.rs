@@ -38,11 +38,16 @@ impl Scorer for Matched {
     type Params = Params;
 
     fn judge(params: Params, subject: Subject, _: Vec<Exchange>) -> Result<Judgement, Refusal> {
-        let case = if params.ignore_case { Case::Ignored } else { Case::Minded };
+        let case = if params.ignore_case {
+            Case::Ignored
+        } else {
+            Case::Minded
+        };
         let pattern = Pattern::new("pattern", &params.pattern, case)?;
         let targets = targets(&subject.sample)?;
         let score = match pattern.first(&subject.answer) {
-            None => Score::boolean("correct", false).explanation("the pattern matches nothing in the answer"),
+            None => Score::boolean("correct", false)
+                .explanation("the pattern matches nothing in the answer"),
             Some(groups) => {
                 let found: Vec<&str> = groups.into_iter().flatten().collect();
                 compare(&found, &Wanted::new(targets, case), params.match_all)
@@ -78,8 +83,15 @@ fn cased(text: &str, case: Case) -> String {
 /// An empty text is never right, even where it is a target: nothing was found.
 fn compare(found: &[&str], wanted: &Wanted, all: bool) -> Score {
     let hit = match all {
-        true => !found.is_empty() && found.iter().all(|text| wanted.has(text)) && wanted.targets.iter().any(|target| !target.is_empty()),
-        false => found.iter().find(|text| wanted.has(text)).is_some_and(|text| !text.is_empty()),
+        true => {
+            !found.is_empty()
+                && found.iter().all(|text| wanted.has(text))
+                && wanted.targets.iter().any(|target| !target.is_empty())
+        }
+        false => found
+            .iter()
+            .find(|text| wanted.has(text))
+            .is_some_and(|text| !text.is_empty()),
     };
     let score = Score::boolean("correct", hit);
     match found {

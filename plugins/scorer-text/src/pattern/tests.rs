@@ -36,7 +36,13 @@ fn what_only_python_has_is_refused_by_name() {
     let check = |pattern: &str, expect: &str| {
         let refusal = Pattern::new("pattern", pattern, Case::Ignored).expect_err(pattern);
         assert!(matches!(refusal, Refusal::BadParams(_)), "{refusal:?}");
-        assert!(refusal.message().starts_with(&format!("`pattern`: {expect}")), "{}", refusal.message());
+        assert!(
+            refusal
+                .message()
+                .starts_with(&format!("`pattern`: {expect}")),
+            "{}",
+            refusal.message()
+        );
     };
     check(r"a(?=b)", "a lookahead or lookbehind");
     check(r"(?<!b)a", "a lookahead or lookbehind");

@@ -42,7 +42,11 @@ impl Pattern {
             .case_insensitive(case == Case::Ignored)
             .build()
             .map_err(|error| refuse(reason(&error)))?;
-        Ok(Pattern { regex, groups, ends })
+        Ok(Pattern {
+            regex,
+            groups,
+            ends,
+        })
     }
 
     /// The texts of the first match: of its groups, or of the whole where the pattern has none. `None` within for a group that
@@ -73,9 +77,15 @@ impl Pattern {
 /// The last line of the message; those before it draw the rewritten pattern.
 fn reason(error: &regex::Error) -> String {
     let text = error.to_string();
-    let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    let last = text
+        .lines()
+        .last()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
     match error {
-        regex::Error::CompiledTooBig(_) => "it is too large when compiled; write smaller counts".to_owned(),
+        regex::Error::CompiledTooBig(_) => {
+            "it is too large when compiled; write smaller counts".to_owned()
+        }
         _ => last.to_owned(),
     }
 }

@@ -12,13 +12,19 @@ pub fn check<S: Scorer>(scorer: &str) {
     assert!(rows.len() >= 200, "{} rows of {scorer}", rows.len());
     let wrong: Vec<String> = rows.iter().filter_map(difference::<S>).collect();
     let count = wrong.len();
-    assert!(wrong.is_empty(), "{count} rows differ:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{count} rows differ:\n{}",
+        wrong.join("\n")
+    );
 }
 
 fn rows(scorer: &str) -> Vec<Json> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../cases.jsonl");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/agreement/cases.jsonl");
     let text = std::fs::read_to_string(path).expect("cases.jsonl is beside the README");
-    let rows = text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON"));
+    let rows = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("each line is JSON"));
     rows.filter(|row: &Json| row["scorer"] == scorer).collect()
 }
 
@@ -37,8 +43,14 @@ fn difference<S: Scorer>(row: &Json) -> Option<String> {
 /// A judge's reply, where the row has one, is the answer to the one question that the scorer asks.
 fn judge<S: Scorer>(row: &Json) -> Result<Score, Refusal> {
     let text = |value: &Json| value.as_str().expect("a text").to_owned();
-    let mut sample = Sample::new("row", "the question").row(row.get("fields").unwrap_or(&Json::Null));
-    sample.targets = row["targets"].as_array().expect("a list").iter().map(text).collect();
+    let mut sample =
+        Sample::new("row", "the question").row(row.get("fields").unwrap_or(&Json::Null));
+    sample.targets = row["targets"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(text)
+        .collect();
     let subject = || Subject::new(sample.clone(), text(&row["answer"]));
     let params = row["params"].to_string();
     let mut step = glue::scorer::judge::<S>(&params, subject(), Vec::new())?;

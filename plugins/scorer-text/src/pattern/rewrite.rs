@@ -50,7 +50,11 @@ impl Rewrite {
     /// # Errors
     /// What is wrong in it, or is only Python's.
     pub fn of(source: &str) -> Result<Rewrite, String> {
-        let out = Rewrite { text: String::new(), groups: vec![0], ends: Vec::new() };
+        let out = Rewrite {
+            text: String::new(),
+            groups: vec![0],
+            ends: Vec::new(),
+        };
         let mut writer = Writer {
             rest: source.chars().peekable(),
             out,
@@ -114,7 +118,9 @@ impl Writer<'_> {
             (Last::Nothing, _) => return Err(format!("there is nothing for `{c}` to repeat")),
             (Last::Item, _) => Last::Quantifier,
             (Last::Quantifier, '?') => Last::LazyQuantifier,
-            (Last::Quantifier, '+') => return Err(only_python("a possessive quantifier, such as `*+`")),
+            (Last::Quantifier, '+') => {
+                return Err(only_python("a possessive quantifier, such as `*+`"));
+            }
             _ => return Err(format!("`{c}` repeats what is repeated already")),
         };
         self.out.text.push(c);
@@ -238,8 +244,12 @@ impl Writer<'_> {
             ('b', Place::Class) => r"\x08".to_owned(),
             ('Z', Place::Outside) => r"\z".to_owned(),
             ('A' | 'b' | 'B', Place::Outside) => format!("\\{c}"),
-            ('d' | 'D' | 'a' | 'f' | 'n' | 'r' | 't' | 'v' | 'x' | 'u' | 'U', _) => format!("\\{c}"),
-            ('1'..='9', Place::Outside) => return Err(only_python("a reference to a group, such as `\\1`")),
+            ('d' | 'D' | 'a' | 'f' | 'n' | 'r' | 't' | 'v' | 'x' | 'u' | 'U', _) => {
+                format!("\\{c}")
+            }
+            ('1'..='9', Place::Outside) => {
+                return Err(only_python("a reference to a group, such as `\\1`"));
+            }
             ('0', _) => r"\x00".to_owned(),
             (c, _) if c.is_ascii_alphanumeric() => return Err(format!("`\\{c}` means nothing")),
             (c, _) => regex::escape(c.encode_utf8(&mut [0; 4])),

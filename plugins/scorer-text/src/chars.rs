@@ -35,9 +35,7 @@ pub fn words(text: &str) -> impl Iterator<Item = &str> {
 /// The text without ASCII punctuation and ASCII spaces at its ends.
 #[must_use]
 pub fn strip_punctuation(text: &str) -> &str {
-    text.trim_matches(|c: char| {
-        c.is_ascii_punctuation() || matches!(c, ' ' | '\t'..='\r')
-    })
+    text.trim_matches(|c: char| c.is_ascii_punctuation() || matches!(c, ' ' | '\t'..='\r'))
 }
 
 /// `str.casefold`: full case folding, by which `ß` is `ss`.

@@ -1,6 +1,5 @@
 //! What Python's `float` reads: signs, decimals of any script, powers of ten, and underscores between digits.
 
-use crate::chars::strip;
 use crate::numerals::decimal;
 use std::iter::Peekable;
 use std::str::Chars;
@@ -8,7 +7,8 @@ use std::str::Chars;
 /// The number that a text is, where it is finite.
 #[must_use]
 pub fn float(text: &str) -> Option<f64> {
-    let text = strip(text);
+    // Unicode's white space, and not the separators of ASCII that `str.strip` takes off too.
+    let text = text.trim();
     let may_begin = |c| matches!(c, '+' | '-' | '.') || decimal(c).is_some();
     if !text.starts_with(may_begin) {
         return None;
@@ -86,6 +86,8 @@ mod tests {
         check("nan", None);
         check("1e999", None);
         check("²", None);
+        check("\u{a0}1\u{2003}\r", Some(1.0));
+        check("1\u{1f}", None);
         check("", None);
     }
 }
