@@ -102,7 +102,7 @@ impl Progress {
             Event::CallStarted { config } => self.count(*config, |counts| counts.in_flight += 1),
             Event::CallEnded { config, .. } => {
                 self.count(*config, |counts| {
-                    counts.in_flight = counts.in_flight.saturating_sub(1)
+                    counts.in_flight = counts.in_flight.saturating_sub(1);
                 });
             }
             Event::Retry { config, .. } => self.count(*config, |counts| counts.retries += 1),

@@ -131,6 +131,10 @@ struct Failure {
 }
 
 impl Failure {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an error that is told has no other use"
+    )]
     fn new(exit: Exit, message: impl ToString) -> Failure {
         Failure {
             exit,

@@ -33,7 +33,7 @@ pub fn read_included(path: &Path) -> Result<Value, String> {
 fn read_rows(path: &Path) -> Result<Value, String> {
     let sources = files::sources(&[path.to_path_buf()], None).map_err(|e| e.to_string())?;
     let mut values = Vec::new();
-    for row in sources.into_iter().flat_map(rows::read) {
+    for row in sources.iter().flat_map(rows::read) {
         values.push(Value::Object(row.map_err(|e| e.to_string())?.fields));
         if values.len() > ROWS {
             return Err(format!("it has more than {ROWS} rows"));

@@ -306,7 +306,8 @@ fn name_duplicate(reading: &Reading, hash: u128) -> DatasetError {
 }
 
 fn raw(sources: &[Source]) -> impl Iterator<Item = Result<Row, DatasetError>> + Send + use<> {
-    sources.to_vec().into_iter().flat_map(rows::read)
+    let sources = sources.to_vec();
+    sources.into_iter().flat_map(|source| rows::read(&source))
 }
 
 fn unshuffled(

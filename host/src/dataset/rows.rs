@@ -19,8 +19,8 @@ const LIST_BYTES: u64 = 256 << 20;
 type Rows = Box<dyn Iterator<Item = Result<Row, DatasetError>> + Send>;
 
 /// The rows of a file.
-pub(super) fn read(source: Source) -> Rows {
-    match open(&source) {
+pub(super) fn read(source: &Source) -> Rows {
+    match open(source) {
         Ok(rows) => rows,
         Err(error) => Box::new(std::iter::once(Err(error))),
     }
@@ -43,7 +43,7 @@ fn open(source: &Source) -> Result<Rows, DatasetError> {
         Format::Json => list(source, file),
         Format::Csv => separated(source.clone(), file, b','),
         Format::Tsv => separated(source.clone(), file, b'\t'),
-        Format::Parquet => parquet(source.clone(), file),
+        Format::Parquet => parquet(source, file),
     }
 }
 
@@ -200,7 +200,7 @@ fn separated(source: Source, file: File, separator: u8) -> Result<Rows, DatasetE
     })))
 }
 
-fn parquet(source: Source, file: File) -> Result<Rows, DatasetError> {
+fn parquet(source: &Source, file: File) -> Result<Rows, DatasetError> {
     let fails = |what: String| DatasetError::File {
         path: (*source.path).clone(),
         what,

@@ -273,7 +273,7 @@ impl Lane {
                 format!("Bearer {}", secret.expose()),
             )),
             (Some(secret), Auth::Header(name)) => {
-                headers.push((name.clone(), secret.expose().to_owned()))
+                headers.push((name.clone(), secret.expose().to_owned()));
             }
             (None, _) if self.endpoint.key_required() => return Err(self.missing_key()),
             (_, Auth::None) | (None, _) => {}
@@ -378,8 +378,13 @@ impl Lane {
     }
 
     fn trouble(&self, fault: Fault, status: Option<u16>) -> Trouble {
-        let message = crate::text::plain(&self.redact(&fault.message));
-        let hint = match fault.kind {
+        let Fault {
+            kind,
+            message,
+            retry_after_ms,
+        } = fault;
+        let message = crate::text::plain(&self.redact(&message));
+        let hint = match kind {
             FaultKind::Denied => format!(
                 "; {} reads the credential from {}",
                 self.endpoint.origin(),
@@ -389,7 +394,11 @@ impl Lane {
         };
         let status = status.map_or_else(String::new, |status| format!(" (HTTP {status})"));
         let message = format!("{}{status}: {message}{hint}", self.endpoint.origin());
-        Trouble::Fault(Fault { message, ..fault })
+        Trouble::Fault(Fault {
+            kind,
+            message,
+            retry_after_ms,
+        })
     }
 
     /// An answer that the plugin says is none. It may be asked for again, but each time may be paid for: as often as for

@@ -82,7 +82,7 @@ impl Patience {
                 }
             }
             Trouble::Transport(TransportError::Unreachable { .. }) if !ever_answered => {
-                self.first_connection(message)
+                self.first_connection(&message)
             }
             Trouble::Transport(TransportError::Unreachable { .. }) => {
                 self.again(Cause::Unreachable, None, message)
@@ -129,7 +129,7 @@ impl Patience {
         }
     }
 
-    fn first_connection(&mut self, message: String) -> Verdict {
+    fn first_connection(&mut self, message: &str) -> Verdict {
         let Some(left) = self.connections_left.checked_sub(1) else {
             let advice = "check `model.base_url` and whether the server runs";
             return Verdict::Stop(StopReason::Unreachable(format!("{message}; {advice}")));

@@ -368,7 +368,7 @@ async fn what_is_sent_is_the_request_and_its_credential_where_one_is_named() {
     let secret = secret();
     let value = secret.expose();
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let plain = vec![pair("content-type", "application/json"), pair("x-own", "1")];
+    let plain = [pair("content-type", "application/json"), pair("x-own", "1")];
     for (params, variable, credential) in [
         ("{}", None, None),
         (

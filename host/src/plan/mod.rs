@@ -56,8 +56,11 @@ pub struct Block {
     /// Trials of one sample.
     pub stride: u64,
     /// The configs, and the place of each one's first epoch within a sample's trials.
-    pub members: Vec<(Arc<Config>, u64)>,
+    pub members: Members,
 }
+
+/// Configs, and the place of each one's first epoch within a sample's trials.
+pub type Members = Vec<(Arc<Config>, u64)>;
 
 /// A place in the results, explained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,8 +168,8 @@ impl Plan {
 impl Block {
     /// The block's configs by the model they ask: trials of one model wait for each other, those of two do not.
     #[must_use]
-    pub fn tracks(&self) -> Vec<Vec<(Arc<Config>, u64)>> {
-        let mut tracks: Vec<(Arc<Lane>, Vec<(Arc<Config>, u64)>)> = Vec::new();
+    pub fn tracks(&self) -> Vec<Members> {
+        let mut tracks: Vec<(Arc<Lane>, Members)> = Vec::new();
         for member in &self.members {
             let lane = &member.0.lane;
             match tracks

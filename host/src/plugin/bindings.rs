@@ -5,7 +5,6 @@
     missing_docs,
     reason = "the documentation stands in wit/, and bindgen does not carry all of it over"
 )]
-#![expect(clippy::allow_attributes, reason = "generated code")]
 
 wasmtime::component::bindgen!({
     path: "../wit",

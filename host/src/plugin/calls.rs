@@ -141,21 +141,21 @@ impl Plugin {
                     format!("does not support this: {text}"),
                 ),
             };
-            self.failure(kind, message)
+            self.failure(kind, &message)
         })
     }
 
     fn breach(&self, what: &str) -> Failure {
-        self.failure(FailureKind::Trap, format!("broke the contract: {what}"))
+        self.failure(FailureKind::Trap, &format!("broke the contract: {what}"))
     }
 
-    fn failure(&self, kind: FailureKind, message: String) -> Failure {
+    fn failure(&self, kind: FailureKind, message: &str) -> Failure {
         Failure {
             kind,
             plugin_kind: self.kind().text(),
             plugin: self.name().into(),
             version: self.digest().to_string()[..12].into(),
-            message: crate::text::plain(&message),
+            message: crate::text::plain(message),
         }
     }
 
@@ -177,10 +177,10 @@ impl Plugin {
             result.map_err(|e| classify(&e, &store.data().stderr()))
         };
         match self.shared.engine.run(work).await {
-            Some(result) => result.map_err(|(kind, message)| self.failure(kind, message)),
+            Some(result) => result.map_err(|(kind, message)| self.failure(kind, &message)),
             None => Err(self.failure(
                 FailureKind::Host,
-                "could not be called: the host's own code panicked".into(),
+                "could not be called: the host's own code panicked",
             )),
         }
     }

@@ -167,9 +167,11 @@ fn settings() -> Config {
 
 /// Growing costs the host far more than an addition: a loop of failing `memory.grow` ran for 70 s before it was priced.
 fn prices() -> OperatorCost {
-    let mut cost = OperatorCost::default();
-    cost.MemoryGrow = 255;
-    cost.TableGrow = 255;
+    let mut cost = OperatorCost {
+        MemoryGrow: 255,
+        TableGrow: 255,
+        ..OperatorCost::default()
+    };
     cost.variable.memory_grow_per_page = 255;
     cost
 }

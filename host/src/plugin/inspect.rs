@@ -259,7 +259,7 @@ impl<'a> Scan<'a> {
             Payload::CodeSectionEntry(body) => {
                 self.bound(
                     "bytes in one function",
-                    (body.range().end - body.range().start) as u64,
+                    body.range().end - body.range().start,
                     BODY_BYTES as u64,
                 )?;
             }

@@ -472,7 +472,10 @@ fn what_is_wrong_with_a_body_is_told_with_its_place() {
             r#"{"a":"\ud800"}"#,
             "unexpected end of hex escape at line 1 column 13",
         ),
-        (r#"{"\udc00":1}"#, "lone leading surrogate in hex escape at line 1 column 8"),
+        (
+            r#"{"\udc00":1}"#,
+            "lone leading surrogate in hex escape at line 1 column 8",
+        ),
         (
             "{\"model\": ",
             "EOF while parsing a value at line 1 column 10",

@@ -24,7 +24,7 @@ fn write(folder: &Path, order: &[u64], total: u64) -> (String, Option<blake3::Ha
     for ordinal in order {
         results
             .put(*ordinal, &trial(*ordinal), |line| {
-                handed_on.push(line.ordinal)
+                handed_on.push(line.ordinal);
             })
             .expect("it is written");
     }

@@ -262,7 +262,7 @@ impl Measure {
                 .add(sample, f64::from(u8::from(*boolean)), true),
             Value::Number(number) => {
                 self.moments
-                    .add(sample, number.as_f64().unwrap_or(0.0), false)
+                    .add(sample, number.as_f64().unwrap_or(0.0), false);
             }
             Value::String(label)
                 if self.labels.len() < LABELS || self.labels.contains_key(label) =>
