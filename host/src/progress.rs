@@ -116,7 +116,8 @@ impl Progress {
                 counts.failed += u64::from(record.failure.is_some());
                 counts.hits += origins.hits + origins.shared;
                 counts.calls += origins.calls;
-                counts.tokens += record.usage.input.saturating_add(record.usage.output);
+                let tokens = record.usage.input.saturating_add(record.usage.output);
+                counts.tokens = counts.tokens.saturating_add(tokens);
             }),
             Event::Warning { message } => self.say(&format!("warning: {message}")),
             Event::Stopping { reason } => {
@@ -258,7 +259,7 @@ fn sum(counts: &[Counts]) -> Counts {
         sum.calls += counts.calls;
         sum.in_flight += counts.in_flight;
         sum.retries += counts.retries;
-        sum.tokens += counts.tokens;
+        sum.tokens = sum.tokens.saturating_add(counts.tokens);
     }
     sum
 }

@@ -167,7 +167,7 @@ fn what_is_wrong_with_a_row_is_told_with_its_file_and_line() {
     check(
         "h.parquet",
         b"PAR1",
-        "the dataset FILE: is not Parquet: Parquet error: Invalid Parquet file. Size is smaller than footer",
+        "the dataset FILE: is not Parquet: EOF: Parquet file too small. Size is 4 but need 8",
     );
 }
 

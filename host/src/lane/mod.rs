@@ -177,7 +177,7 @@ impl Lane {
                     everybody,
                 } => {
                     if everybody {
-                        self.pace().close_until(Instant::now() + wait);
+                        self.pace().close_until(now() + wait);
                     }
                     let message = trouble.message();
                     let wait_ms = wait.as_millis() as u64;
@@ -217,7 +217,7 @@ impl Lane {
                 config: asker.config,
             })
             .await;
-        let started = Instant::now();
+        let started = now();
         let result = self.transport.send(outgoing).await;
         let latency_ms = started.elapsed().as_millis() as u64;
         drop(permit);
@@ -250,10 +250,10 @@ impl Lane {
     async fn turn(&self, request: &Request) {
         let leave = self
             .pace()
-            .reserve(Instant::now(), estimated_tokens(&request.body));
+            .reserve(now(), estimated_tokens(&request.body));
         tokio::time::sleep_until(leave.into()).await;
         loop {
-            let opens = self.pace().opens_at(Instant::now());
+            let opens = self.pace().opens_at(now());
             let Some(opens) = opens else { return };
             tokio::time::sleep_until(opens.into()).await;
         }
@@ -446,6 +446,11 @@ fn malformed(message: &str) -> Fault {
         message: message.into(),
         retry_after_ms: None,
     }
+}
+
+/// tokio's clock, so that tests can move it.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// Four bytes are about a token, and this only has to be near: the answer's length is not known yet.

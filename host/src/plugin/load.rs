@@ -4,6 +4,7 @@
 use super::bindings::{batch, prompt_builder, provider, scorer};
 use super::compiled;
 use super::engine::Engine;
+use super::fit;
 use super::inspect::{Inspected, Kind, LoadError, SIZE_LIMIT, inspect};
 use super::sandbox::Sandbox;
 use std::fmt;
@@ -177,6 +178,10 @@ fn link(
         what: explain(&format!("{error:#}")),
     };
     let pre = engine.linker().instantiate_pre(component).map_err(fails)?;
+    fit::check(engine.wasmtime(), component, inspected).map_err(|what| LoadError::Link {
+        name: name.into(),
+        what: format!("{what}; build it against this version's wit folder"),
+    })?;
     let exports = match inspected.kind {
         Kind::PromptBuilder => prompt_builder::GuestIndices::new(&pre).map(Exports::PromptBuilder),
         Kind::Scorer => scorer::GuestIndices::new(&pre).map(Exports::Scorer),

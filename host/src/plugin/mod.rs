@@ -21,6 +21,9 @@ pub mod inspect;
 /// Why a call gave no result: four different things.
 mod failure;
 
+/// Whether its functions have the types of the contract.
+mod fit;
+
 /// A component that is ready to be called.
 mod load;
 
