@@ -11,7 +11,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use xhost_store::{Answer, Digest, ReadError, ResponseDigest, Store};
+use xhost_store::{
+    Answer, Begun, Digest, Entry, Group, Put, ReadError, ResponseDigest, Run, Store, Touched,
+    WriteError,
+};
 
 /// The most answers in one commit; past some hundreds a larger group gains nothing.
 const GROUP: usize = 1_024;
@@ -46,10 +49,10 @@ pub struct Answers {
     run: Stop,
 }
 
-struct Write {
-    digest: Digest,
-    answer: Answer,
-    acknowledged: oneshot::Sender<Result<(), String>>,
+/// What waits for the next commit.
+enum Write {
+    Answer(Box<Entry>, oneshot::Sender<Result<Put, String>>),
+    Touched(Touched, Option<oneshot::Sender<Result<(), String>>>),
 }
 
 impl Answers {
@@ -109,7 +112,7 @@ impl Answers {
         }
         let Fresh { answer, completion } = lane.ask(request, digest, &self.run, asker).await?;
         let response = answer.digest();
-        self.put(digest, answer).await?;
+        self.put(request, digest, answer).await?;
         Ok((
             Arc::new(Answered {
                 response,
@@ -134,7 +137,11 @@ impl Answers {
                 asker.emit(Event::Warning { message }).await;
                 return Ok(None);
             }
-            Err(error @ (ReadError::Unsupported { .. } | ReadError::Io { .. })) => {
+            Err(
+                error @ (ReadError::Unsupported { .. }
+                | ReadError::Note { .. }
+                | ReadError::Io { .. }),
+            ) => {
                 let reason = StopReason::Disk(error.to_string());
                 self.run.request(reason.clone());
                 return Err(CallFailure::Stopped(reason));
@@ -152,19 +159,69 @@ impl Answers {
         }
     }
 
-    async fn put(&self, digest: Digest, answer: Answer) -> Result<(), CallFailure> {
+    async fn put(
+        &self,
+        request: &Request,
+        digest: Digest,
+        answer: Answer,
+    ) -> Result<Put, CallFailure> {
         let (acknowledged, acknowledgement) = oneshot::channel();
         let gone = |_| CallFailure::Stopped(StopReason::Disk("the store's writer is gone".into()));
+        let entry = Entry {
+            request: Some(request.stored()),
+            ..Entry::from((digest, answer))
+        };
         self.writes
-            .send(Write {
-                digest,
-                answer,
-                acknowledged,
-            })
+            .send(Write::Answer(Box::new(entry), acknowledged))
             .await
             .map_err(|_| gone(()))?;
         let result = acknowledgement.await.map_err(|_| gone(()))?;
         result.map_err(|message| CallFailure::Stopped(StopReason::Disk(message)))
+    }
+
+    /// Notes what a run touched, with the next commit. Where that fails, the run is stopped.
+    pub async fn touched(&self, touched: Touched) {
+        // The writer lives as long as this.
+        let _ = self.writes.send(Write::Touched(touched, None)).await;
+    }
+
+    /// Notes that a run begins.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    pub async fn begin_run(&self, run: Run) -> Result<Begun, StopReason> {
+        self.note(move |store| store.begin_run(run)).await
+    }
+
+    /// Notes the last that a run touched, and then that it ended with all of its trials.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    pub async fn end_run(&self, last: Touched, ended_ms: u64) -> Result<(), StopReason> {
+        let begun = last.run;
+        let (acknowledged, acknowledgement) = oneshot::channel();
+        let write = Write::Touched(last, Some(acknowledged));
+        // Where the writer is gone, so is the acknowledgement.
+        let _ = self.writes.send(write).await;
+        let noted = acknowledgement.await;
+        noted
+            .unwrap_or_else(|_| Err("the store's writer is gone".into()))
+            .map_err(StopReason::Disk)?;
+        self.note(move |store| store.end_run(begun, ended_ms)).await
+    }
+
+    async fn note<T: Send + 'static>(
+        &self,
+        note: impl FnOnce(&Store) -> Result<T, WriteError> + Send + 'static,
+    ) -> Result<T, StopReason> {
+        let store = Arc::clone(&self.store);
+        let noted = tokio::task::spawn_blocking(move || note(&store)).await;
+        match noted {
+            Ok(noted) => noted.map_err(|error| StopReason::Disk(crate::disk::advise(&error))),
+            Err(error) => Err(StopReason::Internal(format!(
+                "a note in the store: {error}"
+            ))),
+        }
     }
 
     fn flights(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Flight>> {
@@ -197,25 +254,51 @@ fn unreadable(digest: Digest, why: &str) -> CallFailure {
 async fn write_groups(store: Arc<Store>, mut queue: mpsc::Receiver<Write>, run: Stop) {
     let mut group = Vec::with_capacity(GROUP);
     while queue.recv_many(&mut group, GROUP).await > 0 {
-        let mut answers = Vec::with_capacity(group.len());
+        let mut entries = Vec::with_capacity(group.len());
         let mut waiting = Vec::with_capacity(group.len());
+        let (mut touched, mut last) = (Vec::new(), Vec::new());
         for write in group.drain(..) {
-            answers.push((write.digest, write.answer));
-            waiting.push(write.acknowledged);
+            match write {
+                Write::Answer(entry, acknowledged) => {
+                    entries.push(*entry);
+                    waiting.push(acknowledged);
+                }
+                Write::Touched(part, acknowledged) => {
+                    touched.push(part);
+                    last.extend(acknowledged);
+                }
+            }
         }
-        let result = commit(Arc::clone(&store), answers).await;
+        let result = commit(Arc::clone(&store), entries, touched).await;
         if let Err(message) = &result {
             run.request(StopReason::Disk(message.clone()));
         }
-        for acknowledged in waiting {
+        for acknowledged in last {
+            // As below.
+            let _ = acknowledged.send(result.as_ref().map(|_| ()).map_err(Clone::clone));
+        }
+        for (number, acknowledged) in waiting.into_iter().enumerate() {
+            let put = result.as_ref().map(|puts| puts[number]);
             // A trial that was cancelled does not wait any more; its answer is stored all the same.
-            let _ = acknowledged.send(result.clone());
+            let _ = acknowledged.send(put.map_err(Clone::clone));
         }
     }
 }
 
-async fn commit(store: Arc<Store>, answers: Vec<(Digest, Answer)>) -> Result<(), String> {
-    let written =
-        tokio::task::spawn_blocking(move || crate::disk::commit_or_spill(&store, &answers)).await;
-    written.unwrap_or_else(|_| Err("the store's writer panicked".into()))
+async fn commit(
+    store: Arc<Store>,
+    entries: Vec<Entry>,
+    touched: Vec<Touched>,
+) -> Result<Vec<Put>, String> {
+    let written = tokio::task::spawn_blocking(move || {
+        let group = Group {
+            entries: &entries,
+            touched: &touched,
+            ..Group::default()
+        };
+        crate::disk::commit_or_spill(&store, &group)
+    });
+    written
+        .await
+        .unwrap_or_else(|_| Err("the store's writer panicked".into()))
 }

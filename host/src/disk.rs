@@ -2,13 +2,18 @@
 //! that folder is full too, in the folder for temporary files. The next start takes it in.
 
 use std::path::{Path, PathBuf};
-use xhost_store::{Answer, Digest, Spill, Store};
+use xhost_store::{Entry, Group, Put, Spill, Store, WriteError};
 
 /// Stores the answers in one commit; where that fails, spills them and says what happened.
-pub(crate) fn commit_or_spill(store: &Store, answers: &[(Digest, Answer)]) -> Result<(), String> {
-    let Err(error) = store.commit(answers) else {
-        return Ok(());
+pub(crate) fn commit_or_spill(store: &Store, group: &Group<'_>) -> Result<Vec<Put>, String> {
+    let error = match store.commit_group(group) {
+        Ok(puts) => return Ok(puts),
+        Err(error) => error,
     };
+    let answers = group.entries;
+    if answers.is_empty() {
+        return Err(advise(&error));
+    }
     let spilled = spill_folders(store.path())
         .into_iter()
         .find_map(|folder| spill(store.path(), &folder, answers).ok());
@@ -27,6 +32,11 @@ pub(crate) fn commit_or_spill(store: &Store, answers: &[(Digest, Answer)]) -> Re
     ))
 }
 
+/// What to do about a store that cannot be written.
+pub(crate) fn advise(error: &WriteError) -> String {
+    format!("{error}; free some space, then run the same command again")
+}
+
 /// Where spill files may be.
 pub(crate) fn spill_folders(store: &Path) -> [PathBuf; 2] {
     [
@@ -35,10 +45,10 @@ pub(crate) fn spill_folders(store: &Path) -> [PathBuf; 2] {
     ]
 }
 
-fn spill(store: &Path, folder: &Path, answers: &[(Digest, Answer)]) -> std::io::Result<PathBuf> {
+fn spill(store: &Path, folder: &Path, answers: &[Entry]) -> std::io::Result<PathBuf> {
     let mut spill = Spill::create(store, folder)?;
-    for (digest, answer) in answers {
-        spill.append(digest, answer)?;
+    for entry in answers {
+        spill.append(entry)?;
     }
     Ok(spill.path().to_path_buf())
 }

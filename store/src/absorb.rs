@@ -1,9 +1,11 @@
 //! How spilled answers come back: every good line of a store's spill files is committed, and the file removed; a file with
 //! other lines is kept under another name, for a person to look at.
 
+use crate::packed::REQUEST_LIMIT;
 use crate::record::RECORD_LIMIT;
 use crate::spill::{self, SUFFIX};
-use crate::{Answer, Digest, Put, Store, WriteError, place};
+use crate::{Entry, Put, Store, WriteError, place};
+use bytes::Bytes;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -15,7 +17,7 @@ const GROUP: usize = 256;
 const GROUP_BYTES: usize = 16 << 20;
 
 /// base64 takes four characters for three bytes; the rest of a line is short.
-const LINE_LIMIT: usize = RECORD_LIMIT / 3 * 4 + 1024;
+const LINE_LIMIT: usize = (RECORD_LIMIT + REQUEST_LIMIT) / 3 * 4 + 1024;
 
 /// What was taken in from spill files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,7 +108,7 @@ impl Store {
             };
             for put in self.commit(&group)? {
                 match put {
-                    Put::Stored => absorbed.answers += 1,
+                    Put::Stored | Put::Replaced => absorbed.answers += 1,
                     Put::Conflict => absorbed.conflicts += 1,
                     Put::AlreadyThere => {}
                 }
@@ -124,10 +126,7 @@ enum Rest {
     None,
 }
 
-fn read_group(
-    lines: &mut impl BufRead,
-    absorbed: &mut Absorbed,
-) -> io::Result<(Vec<(Digest, Answer)>, Rest)> {
+fn read_group(lines: &mut impl BufRead, absorbed: &mut Absorbed) -> io::Result<(Vec<Entry>, Rest)> {
     let (mut group, mut bytes, mut line) = (Vec::new(), 0, Vec::new());
     while group.len() < GROUP && bytes < GROUP_BYTES {
         line.clear();
@@ -138,9 +137,9 @@ fn read_group(
             // The line feed before the line that follows a torn one.
             Err(_) if line == b"\n" => {}
             Err(_) => absorbed.damaged += 1,
-            Ok((digest, answer)) => {
-                bytes += answer.body.len();
-                group.push((digest, answer));
+            Ok(entry) => {
+                bytes += entry.answer.body.len() + entry.request.as_ref().map_or(0, Bytes::len);
+                group.push(entry);
             }
         }
     }

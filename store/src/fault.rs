@@ -63,6 +63,16 @@ pub enum ReadError {
         /// What is missing.
         cause: RecordError,
     },
+    /// An entry of the journal or of the list of runs cannot be used.
+    #[error("the store's {table} has an entry {key} that cannot be used: {cause}")]
+    Note {
+        /// Which list.
+        table: &'static str,
+        /// Its key.
+        key: String,
+        /// What is wrong with it.
+        cause: RecordError,
+    },
     /// The file cannot be read: whether there is an answer is not known.
     #[error("cannot read the store {path}: {cause}", path = path.display())]
     Io {
@@ -97,6 +107,14 @@ pub enum WriteError {
     Answer {
         /// The request.
         digest: Digest,
+        /// What is too large.
+        cause: RecordError,
+    },
+    /// A change of the journal is too large; nothing was changed, and nothing stopped.
+    #[error("the journal's entry {key} cannot be stored: {cause}")]
+    Journal {
+        /// Its key.
+        key: String,
         /// What is too large.
         cause: RecordError,
     },

@@ -36,17 +36,41 @@ mod codec;
 /// The bytes of a record.
 mod record;
 
-/// Files and folders that survive a crash, and who holds a store.
-mod place;
-
 /// The tables of a store file.
 mod tables;
+
+/// A request as bytes, and its digest.
+mod request;
+
+/// The bytes of a stored request.
+mod packed;
+
+/// Files and folders that survive a crash, and who holds a store.
+mod place;
 
 /// redb's handle on the file, and its failures.
 mod handle;
 
-/// Reads and commits.
+/// The dictionaries of a store.
+mod shelf;
+
+/// Reads.
 mod store;
+
+/// What a commit takes.
+mod entry;
+
+/// What the batch lane must know after a crash.
+mod journal;
+
+/// Which runs there were, and what they touched.
+mod runs;
+
+/// Commits.
+mod commit;
+
+/// All that is stored, one after the other.
+mod walk;
 
 /// How a store file is made and opened.
 mod open;
@@ -59,9 +83,15 @@ mod absorb;
 
 pub use absorb::Absorbed;
 pub use answer::Answer;
+pub use commit::Put;
 pub use digest::{Digest, DigestError, ResponseDigest};
+pub use entry::{Entry, Group, Wish};
 pub use fault::{ReadError, RecordError, WriteError};
+pub use journal::{Change, JournalEntry};
 pub use open::{OpenError, Options};
+pub use request::{Sent, StoredRequest};
+pub use runs::{Begun, Run, RunId, Touched};
 pub use spill::Spill;
-pub use store::{Put, Store};
+pub use store::Store;
 pub use tables::StoreId;
+pub use walk::Stored;

@@ -155,6 +155,11 @@ fn open_checked(path: &Path, opener: Opener) -> Result<(Handle, StoreId), OpenEr
     let path = path.to_path_buf();
     match handle.with(tables::read_meta).map_err(explained)? {
         Meta::Usable(id) => Ok((handle, id)),
+        Meta::Older(id) => {
+            let upgraded = handle.with(tables::upgrade);
+            upgraded.map_err(|error| explain(&path, error))?;
+            Ok((handle, id))
+        }
         Meta::Newer { format } => Err(OpenError::Newer {
             path,
             found: format,

@@ -6,7 +6,7 @@
 //! decompressed. It covers the key, so that a record under another key is found out as surely as one with a flipped bit.
 //! It leaves out codec and dictionary, so that a body can be compressed anew without another bind.
 
-use crate::codec;
+use crate::codec::{self, Dictionaries, Dictionary};
 use crate::fault::{RecordError, VERSION};
 use crate::header::{self, Header};
 use crate::{Answer, Digest};
@@ -38,17 +38,17 @@ enum Meta<'a> {
 }
 
 /// Turns an answer into a record.
-pub(crate) fn encode(key: &Digest, answer: &Answer) -> Result<Vec<u8>, RecordError> {
+pub(crate) fn encode(
+    key: &Digest,
+    answer: &Answer,
+    dictionary: Option<&Dictionary>,
+) -> Result<Vec<u8>, RecordError> {
     let meta = encode_meta(answer)?;
-    let packed = codec::pack(&answer.body);
-    let (codec, body) = match &packed {
-        Some((codec, packed)) => (*codec, packed.as_slice()),
-        None => (codec::AS_IT_IS, answer.body.as_ref()),
-    };
+    let packed = codec::pack(&answer.body, dictionary);
     let mut header = Header {
         version: VERSION,
-        codec,
-        dictionary: 0,
+        codec: packed.codec,
+        dictionary: packed.dictionary,
         body_length: length("body", answer.body.len(), BODY_LIMIT)?,
         status: answer.status,
         flags: 0,
@@ -59,7 +59,7 @@ pub(crate) fn encode(key: &Digest, answer: &Answer) -> Result<Vec<u8>, RecordErr
         bind: [0; 32],
     };
     header.bind = bind(&header, &meta, &answer.body);
-    Ok([header.to_bytes().as_slice(), &meta, body].concat())
+    Ok([header.to_bytes().as_slice(), &meta, &packed.bytes].concat())
 }
 
 /// Whether an answer can become a record; cheap.
@@ -69,7 +69,11 @@ pub(crate) fn check_size(answer: &Answer) -> Result<(), RecordError> {
 }
 
 /// Reads a record, and verifies that it answers this request.
-pub(crate) fn decode(key: &Digest, record: &[u8]) -> Result<Answer, RecordError> {
+pub(crate) fn decode(
+    key: &Digest,
+    record: &[u8],
+    dictionaries: &impl Dictionaries,
+) -> Result<Answer, RecordError> {
     let (header, rest) = record
         .split_first_chunk()
         .ok_or(RecordError::Damaged("it is too short"))?;
@@ -92,7 +96,13 @@ pub(crate) fn decode(key: &Digest, record: &[u8]) -> Result<Answer, RecordError>
             "it says that its body is larger than any",
         ));
     }
-    let body = codec::unpack(header.codec, header.dictionary, packed, body_length)?;
+    let body = codec::unpack(
+        header.codec,
+        header.dictionary,
+        packed,
+        body_length,
+        dictionaries,
+    )?;
     if header.bind != bind(&header, meta, &body) {
         return Err(RecordError::Damaged("its bind does not fit"));
     }
@@ -113,6 +123,14 @@ pub(crate) fn decode(key: &Digest, record: &[u8]) -> Result<Answer, RecordError>
         created_ms: header.created_ms,
         latency_ms: header.latency_ms,
     })
+}
+
+/// The request that a record says it answers, where its header is whole.
+pub(crate) fn key(record: &[u8]) -> Option<Digest> {
+    record
+        .first_chunk()
+        .and_then(Header::read)
+        .map(|header| header.key)
 }
 
 fn encode_meta(answer: &Answer) -> Result<Vec<u8>, RecordError> {

@@ -2,17 +2,21 @@
 //! the next. `absorb` takes them in. A line is JSON:
 //!
 //! ```text
-//! {"digest":"64 hexadecimal characters","record":"base64 of a record, which verifies itself"}
+//! {"digest":"64 hexadecimal characters","record":"base64 of a record, which verifies itself",
+//!  "request":"base64 of the request, whose hash is the digest; none where it is not known"}
 //! ```
 //!
 //! The file is `<name of the store>.spill-<which store>-<random>.jsonl`. Its records never need a dictionary.
 
+use crate::codec::NoDictionaries;
+use crate::entry::{Entry, Wish};
 use crate::fault::RecordError;
-use crate::record;
-use crate::{Answer, Digest};
+use crate::{Digest, StoredRequest, record};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -40,6 +44,8 @@ enum Tail {
 struct Line<'a> {
     digest: &'a str,
     record: &'a str,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<Cow<'a, str>>,
 }
 
 impl Spill {
@@ -69,11 +75,14 @@ impl Spill {
     ///
     /// # Errors
     /// Where the disk refuses, or the answer is larger than any store takes. The next answer may be tried all the same.
-    pub fn append(&mut self, digest: &Digest, answer: &Answer) -> io::Result<()> {
-        let record = record::encode(digest, answer).map_err(io::Error::other)?;
+    pub fn append(&mut self, entry: &Entry) -> io::Result<()> {
+        let record =
+            record::encode(&entry.digest, &entry.answer, None).map_err(io::Error::other)?;
+        let request = entry.request.as_ref();
         let line = Line {
-            digest: &digest.to_string(),
+            digest: &entry.digest.to_string(),
             record: &STANDARD.encode(record),
+            request: request.map(|request| STANDARD.encode(request).into()),
         };
         let mut bytes = match self.tail {
             Tail::Whole => Vec::new(),
@@ -94,17 +103,28 @@ impl Spill {
     }
 }
 
-/// Reads a line, and verifies it.
-pub(crate) fn parse(line: &[u8]) -> Result<(Digest, Answer), RecordError> {
-    let Line { digest, record } =
-        serde_json::from_slice(line).map_err(|_| RecordError::Damaged("no spill line"))?;
+/// Reads a line, and verifies it. A request that is not the answer's is left out: the answer is what was paid for.
+pub(crate) fn parse(line: &[u8]) -> Result<Entry, RecordError> {
+    let Line {
+        digest,
+        record,
+        request,
+    } = serde_json::from_slice(line).map_err(|_| RecordError::Damaged("no spill line"))?;
     let digest: Digest = digest
         .parse()
         .map_err(|_| RecordError::Damaged("its digest is none"))?;
     let record = STANDARD
         .decode(record)
         .map_err(|_| RecordError::Damaged("its base64 is none"))?;
-    Ok((digest, record::decode(&digest, &record)?))
+    let request = request
+        .and_then(|request| STANDARD.decode(&*request).ok())
+        .filter(|request| StoredRequest::verify(&digest, request).is_ok());
+    Ok(Entry {
+        digest,
+        answer: record::decode(&digest, &record, &NoDictionaries)?,
+        request: request.map(Bytes::from),
+        wish: Wish::Keep,
+    })
 }
 
 /// What the spill files of stores of this name begin with.
@@ -124,7 +144,7 @@ pub(crate) fn tag(store: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Spill, Tail, parse};
-    use crate::{Answer, Digest};
+    use crate::{Answer, Digest, Entry};
     use std::io::Write;
 
     #[expect(
@@ -147,12 +167,12 @@ mod tests {
             created_ms: 1,
             latency_ms: 1,
         };
-        let digest = Digest::from_bytes([1; 32]);
-        spill.append(&digest, &answer).expect("a line");
-        spill.append(&digest, &answer).expect("a line");
+        let entry = Entry::from((Digest::from_bytes([1; 32]), answer));
+        spill.append(&entry).expect("a line");
+        spill.append(&entry).expect("a line");
         let text = std::fs::read(spill.path()).expect("the file");
         let lines: Vec<_> = text.split(|byte| *byte == b'\n').map(parse).collect();
-        let expected = Ok((digest, answer));
+        let expected = Ok(entry);
         assert!(lines[0].is_err() && lines[1] == expected && lines[2] == expected);
     }
 }

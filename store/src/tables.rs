@@ -2,16 +2,24 @@
 //! say that a file is too new for it.
 //!
 //! ```text
-//! meta-1  &str -> bytes      format: u32 | store_id: 16 bytes | key_schema: text
-//! idx-1   [u8; 32] -> u64    request digest -> sequence
-//! rec-1   u64 -> bytes       sequence -> record; only ever appended to
+//! meta-1     &str -> bytes      format: u32 | store_id: 16 bytes | key_schema: text | dictionary_answers: u32
+//!                               | dictionary_requests: u32
+//! idx-1      [u8; 32] -> u64    request digest -> sequence
+//! rec-1      u64 -> bytes       sequence -> record; only ever appended to
+//! req-1      u64 -> bytes       sequence -> the request that the record answers, see `packed`
+//! dict-1     u64 -> bytes       dictionaries, each twice, see `shelf`
+//! journal-1  bytes -> bytes     what the batch lane must know after a crash, see `journal`
+//! run-1      [u8; 16] -> bytes  run -> what it is, see `runs`
+//! runseq-1   [u8; 28] -> bytes  run, generation, number -> request digests that the run touched
 //! ```
+//!
+//! Format 1 had the first three; it becomes format 2 when it is opened, in one commit.
 
-use redb::{Database, ReadableDatabase, TableDefinition, TableError};
+use redb::{Database, ReadableDatabase, TableDefinition, TableError, WriteTransaction};
 use std::fmt;
 
 /// The version of the tables that is written. It grows with them; older ones are read.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// How requests are named. Under another schema every request would be a miss, and be paid for again.
 pub(crate) const KEY_SCHEMA: &str = "xhost request v1";
@@ -19,6 +27,11 @@ pub(crate) const KEY_SCHEMA: &str = "xhost request v1";
 pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
 pub(crate) const INDEX: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("idx-1");
 pub(crate) const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rec-1");
+pub(crate) const REQUESTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("req-1");
+pub(crate) const DICTIONARIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("dict-1");
+pub(crate) const JOURNAL: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("journal-1");
+pub(crate) const RUNS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("run-1");
+pub(crate) const TOUCHED: TableDefinition<'_, &[u8; 28], &[u8]> = TableDefinition::new("runseq-1");
 
 /// Tells a store from every other one, wherever its file is moved.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,6 +62,8 @@ impl fmt::Debug for StoreId {
 pub(crate) enum Meta {
     /// A store that this version uses.
     Usable(StoreId),
+    /// A store that this version uses when it is [`upgrade`]d.
+    Older(StoreId),
     Newer {
         format: u32,
     },
@@ -65,13 +80,34 @@ pub(crate) fn initialise(database: &Database, id: StoreId) -> Result<(), redb::E
     write.set_quick_repair(true);
     {
         let mut meta = write.open_table(META)?;
-        meta.insert("format", FORMAT.to_le_bytes().as_slice())?;
         meta.insert("store_id", id.0.as_slice())?;
         meta.insert("key_schema", KEY_SCHEMA.as_bytes())?;
-        write.open_table(INDEX)?;
-        write.open_table(RECORDS)?;
     }
+    make_tables(&write)?;
     write.commit()?;
+    Ok(())
+}
+
+/// Makes an older store one of this format. In one commit: a crash leaves it as it was, or as it is to be.
+pub(crate) fn upgrade(database: &Database) -> Result<(), redb::Error> {
+    let mut write = database.begin_write()?;
+    write.set_quick_repair(true);
+    make_tables(&write)?;
+    write.commit()?;
+    Ok(())
+}
+
+/// A table that is there stays as it is.
+fn make_tables(write: &WriteTransaction) -> Result<(), redb::Error> {
+    write.open_table(INDEX)?;
+    write.open_table(RECORDS)?;
+    write.open_table(REQUESTS)?;
+    write.open_table(DICTIONARIES)?;
+    write.open_table(JOURNAL)?;
+    write.open_table(RUNS)?;
+    write.open_table(TOUCHED)?;
+    let mut meta = write.open_table(META)?;
+    meta.insert("format", FORMAT.to_le_bytes().as_slice())?;
     Ok(())
 }
 
@@ -95,8 +131,9 @@ pub(crate) fn read_meta(database: &Database) -> Result<Meta, redb::Error> {
         .and_then(|bytes| bytes.value().try_into().ok());
     Ok(match (format, schema, id) {
         (Some(format), _, _) if format > FORMAT => Meta::Newer { format },
-        (Some(FORMAT), Some(schema), _) if schema != KEY_SCHEMA => Meta::OtherKeys { schema },
+        (Some(1..=FORMAT), Some(schema), _) if schema != KEY_SCHEMA => Meta::OtherKeys { schema },
         (Some(FORMAT), Some(_), Some(id)) => Meta::Usable(StoreId(id)),
+        (Some(1..FORMAT), Some(_), Some(id)) => Meta::Older(StoreId(id)),
         _ => Meta::Foreign("its table meta-1 lacks the format, the id or the key schema"),
     })
 }

@@ -11,7 +11,7 @@ pub use endpoint::{Endpoint, EndpointError, Wishes};
 use crate::json;
 use crate::plugin::bindings::provider::{HttpRequest, Method};
 use bytes::Bytes;
-use xhost_store::Digest;
+use xhost_store::{Digest, Sent};
 
 /// Separates equal requests whose answers are meant to differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,11 +117,20 @@ impl Request {
         })
     }
 
-    /// The request's name in the store. Every field is taken by name, so that a new one cannot be forgotten; every field
-    /// is preceded by its length, so that nothing can move from one field to the next.
+    /// The request's name in the store.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        const KEY_VERSION: &str = "1";
+        self.sent().digest()
+    }
+
+    /// The request as the store keeps it: the bytes that its digest is the hash of.
+    #[must_use]
+    pub fn stored(&self) -> Bytes {
+        self.sent().to_bytes().into()
+    }
+
+    /// Without `..`, so that a new field cannot be forgotten in the digest.
+    fn sent(&self) -> Sent<'_> {
         let Request {
             endpoint,
             method,
@@ -131,25 +140,16 @@ impl Request {
             draw: Draw { epoch, repeat },
             salt,
         } = self;
-        let mut hasher = blake3::Hasher::new_derive_key("xhost request v1");
-        let mut field = |bytes: &[u8]| {
-            hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
-        };
-        field(KEY_VERSION.as_bytes());
-        field(endpoint.as_bytes());
-        field(method.as_bytes());
-        field(target.as_bytes());
-        field(&(headers.len() as u64).to_le_bytes());
-        for (name, value) in headers {
-            field(name.as_bytes());
-            field(value.as_bytes());
+        Sent {
+            endpoint,
+            method,
+            target,
+            headers,
+            body,
+            epoch: *epoch,
+            repeat: *repeat,
+            salt,
         }
-        field(body);
-        field(&epoch.to_le_bytes());
-        field(&repeat.to_le_bytes());
-        field(salt.as_bytes());
-        Digest::from_bytes(*hasher.finalize().as_bytes())
     }
 
     /// This request as another of the trial's equal ones.

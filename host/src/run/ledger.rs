@@ -11,6 +11,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use xhost_store::{Begun, Digest, Run, Touched};
 
 /// The results, the event log and the counts of one run.
 pub struct Ledger {
@@ -21,7 +22,14 @@ pub struct Ledger {
     tallies: Vec<Tally>,
     retries: u64,
     started: Instant,
+    /// The run as the store knows it; none until it is begun.
+    begun: Option<Begun>,
+    touched: Vec<Digest>,
+    parts: u64,
 }
+
+/// Requests that are noted at once: a note costs 32 bytes a request, and goes with the next commit of answers.
+const TOUCHED: usize = 4_096;
 
 /// The results cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +101,45 @@ impl Ledger {
             plan: Arc::clone(plan),
             retries: 0,
             started: Instant::now(),
+            begun: None,
+            touched: Vec::new(),
+            parts: 0,
+        })
+    }
+
+    /// The run as the store notes it.
+    pub(super) fn as_noted(&self) -> Run {
+        let folder = self.folder.path.canonicalize();
+        let folder = folder.unwrap_or_else(|_| self.folder.path.clone());
+        Run {
+            experiment: self.plan.name.clone(),
+            plan: self.plan.digest.clone(),
+            resolved: self.plan.resolved.to_string(),
+            folder: folder.to_string_lossy().into_owned(),
+            started_ms: now_ms(),
+            ended_ms: None,
+            generation: 0,
+        }
+    }
+
+    /// From now on, requests of trials are noted under this.
+    pub(super) fn begin(&mut self, begun: Begun) {
+        self.begun = Some(begun);
+    }
+
+    /// The next part of what the run touched, when it is large enough.
+    pub(super) fn next_touched(&mut self) -> Option<Touched> {
+        (self.touched.len() >= TOUCHED).then(|| self.last_touched())?
+    }
+
+    /// The rest of what the run touched, which may be nothing; none where it was not begun.
+    pub(super) fn last_touched(&mut self) -> Option<Touched> {
+        let number = self.parts;
+        self.parts += 1;
+        Some(Touched {
+            run: self.begun?,
+            number,
+            digests: std::mem::take(&mut self.touched),
         })
     }
 
@@ -126,6 +173,10 @@ impl Ledger {
                 record,
             } => {
                 self.tallies[*config].origins(*origins);
+                if self.begun.is_some() {
+                    let asked = record.requests.iter();
+                    self.touched.extend(asked.map(|exchange| exchange.digest));
+                }
                 let (plan, tallies) = (&self.plan, &mut self.tallies);
                 self.results.put(trial.ordinal, record, |line| {
                     if let Some(place) = plan.place(line.ordinal) {
@@ -141,9 +192,7 @@ impl Ledger {
             | Event::Stopping { .. }
             | Event::Ended { .. } => {}
         }
-        let at_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis() as u64);
+        let at_ms = now_ms();
         serde_json::to_writer(&mut self.events, &Stamped { at_ms, event })?;
         self.events.write_all(b"\n")
     }
@@ -170,9 +219,7 @@ impl Ledger {
             trials,
             run_digest: run_digest.clone(),
         };
-        let at_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis() as u64);
+        let at_ms = now_ms();
         serde_json::to_writer(
             &mut self.events,
             &Stamped {
@@ -206,4 +253,11 @@ impl Ledger {
         self.folder.write("summary.json", &summary).map_err(write)?;
         Ok(summary)
     }
+}
+
+/// Milliseconds since 1970-01-01 UTC.
+pub(super) fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
 }

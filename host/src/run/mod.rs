@@ -58,6 +58,11 @@ pub async fn run(
     progress: &mut Progress,
 ) -> Result<Ended, LedgerError> {
     let stop = &process.stop;
+    let answers = &process.answers;
+    match answers.begin_run(ledger.as_noted()).await {
+        Ok(begun) => ledger.begin(begun),
+        Err(reason) => stop.request(reason),
+    }
     let (events, mut inbox) = mpsc::channel(QUEUE);
     let mut tracks = start(plan, process, &events);
     let started = Event::Started {
@@ -96,9 +101,19 @@ pub async fn run(
             .take(&event)
             .unwrap_or_else(|error| stop.request(error.reason()));
         progress.take(&event);
+        if let Some(touched) = ledger.next_touched() {
+            answers.touched(touched).await;
+        }
     }
     let stopped = reap(&mut tracks, stop).await;
+    let last = ledger.last_touched();
     let summary = ledger.finish(plan, |event| progress.take(event))?;
+    match last {
+        // What is noted only says what `gc` may drop: the results are whole without it.
+        Some(last) if summary.complete => drop(answers.end_run(last, ledger::now_ms()).await),
+        Some(last) => answers.touched(last).await,
+        None => {}
+    }
     progress.finish();
     Ok(Ended { summary, stopped })
 }

@@ -1,6 +1,6 @@
 //! Put, get, first write wins.
 
-use crate::support::{answer, digest, folder};
+use crate::support::{PutAll, answer, digest, folder};
 use xhost_store::{Options, Put, Store, WriteError};
 
 #[test]
@@ -12,7 +12,7 @@ fn an_answer_is_read_back_as_it_came() {
     let answers: Vec<_> = (0..).map(digest).zip(bodies.map(answer)).collect();
     let store = Store::open(&path, Options::default()).unwrap();
     assert!(store.is_empty().unwrap());
-    assert_eq!(store.commit(&answers).unwrap(), [Put::Stored; 4]);
+    assert_eq!(store.put_all(&answers).unwrap(), [Put::Stored; 4]);
     let id = store.id();
     drop(store);
     let store = Store::open(&path, Options::default()).unwrap();
@@ -22,7 +22,7 @@ fn an_answer_is_read_back_as_it_came() {
     assert_eq!(store.get(&digest(99)).unwrap(), None);
     assert_eq!((store.len().unwrap(), store.id()), (4, id));
     assert!(store.size_on_disk().unwrap() > 5_000);
-    assert_eq!(store.commit(&[]).unwrap(), []);
+    assert_eq!(store.put_all(&[]).unwrap(), []);
 }
 
 #[test]
@@ -38,11 +38,11 @@ fn the_first_answer_stays_within_a_group_and_across_groups() {
         (digest(1), again),
     ];
     assert_eq!(
-        store.commit(&group).unwrap(),
+        store.put_all(&group).unwrap(),
         [Put::Stored, Put::Conflict, Put::AlreadyThere]
     );
     let puts = store
-        .commit(&[(digest(1), second.clone()), (digest(2), second.clone())])
+        .put_all(&[(digest(1), second.clone()), (digest(2), second.clone())])
         .unwrap();
     assert_eq!(puts, [Put::Conflict, Put::Stored]);
     assert_eq!(store.get(&digest(1)).unwrap(), Some(first));
@@ -56,7 +56,7 @@ fn an_answer_that_is_too_large_is_refused_and_stops_nothing() {
     let mut large = answer("x");
     large.headers = vec![("name".into(), "v".repeat(1 << 20))];
     let refused = store
-        .commit(&[(digest(1), answer("a")), (digest(2), large)])
+        .put_all(&[(digest(1), answer("a")), (digest(2), large)])
         .unwrap_err();
     assert!(
         matches!(refused, WriteError::Answer { digest: of, .. } if of == digest(2)),
@@ -68,7 +68,7 @@ fn an_answer_that_is_too_large_is_refused_and_stops_nothing() {
     );
     assert!(store.is_empty().unwrap());
     assert_eq!(
-        store.commit(&[(digest(1), answer("a"))]).unwrap(),
+        store.put_all(&[(digest(1), answer("a"))]).unwrap(),
         [Put::Stored]
     );
 }
@@ -83,7 +83,7 @@ fn reads_run_beside_a_writer_and_see_whole_groups() {
                 let answers: Vec<_> = (0..4)
                     .map(|n| (digest(group * 4 + n), answer("x")))
                     .collect();
-                store.commit(&answers).unwrap();
+                store.put_all(&answers).unwrap();
             }
         });
         let mut seen = 0;

@@ -1,14 +1,14 @@
 //! Records that changed, or that somebody made to do harm: never a wrong answer, never a panic, and healed by a put.
 
 use crate::format::{INDEX, RECORDS};
-use crate::support::{Memory, Seeded, answer, digest};
+use crate::support::{Memory, PutAll, Seeded, answer, digest};
 use redb::{Database, ReadableDatabase};
 use xhost_store::{Answer, Digest, Put, ReadError, Store};
 
 /// A store with these answers, closed. In memory: a disk's fsyncs would make every byte's turn a slow one.
 fn closed(answers: &[(Digest, Answer)]) -> Memory {
     let storage = Memory::new(Vec::new());
-    storage.open().unwrap().commit(answers).unwrap();
+    storage.open().unwrap().put_all(answers).unwrap();
     storage
 }
 
@@ -77,7 +77,7 @@ fn flips_are_damage_and_heal(answer: &Answer) {
             "byte {place}: {read:?}"
         );
         assert_eq!(
-            store.commit(&[(key, answer.clone())]).unwrap(),
+            store.put_all(&[(key, answer.clone())]).unwrap(),
             [Put::Stored],
             "byte {place}"
         );
@@ -139,7 +139,7 @@ fn a_record_under_another_key_and_one_that_is_gone_are_damage_and_heal() {
     let gone = store.get(&digest(0)).unwrap_err();
     assert!(gone.to_string().ends_with("its record is gone"), "{gone}");
     assert_eq!(
-        store.commit(&[(digest(0), answer("again"))]).unwrap(),
+        store.put_all(&[(digest(0), answer("again"))]).unwrap(),
         [Put::Stored]
     );
     assert_eq!(store.get(&digest(0)).unwrap(), Some(answer("again")));
@@ -175,7 +175,7 @@ fn a_record_of_a_newer_version_is_not_damage_and_stays() {
         let expected = format!("the stored answer to {} cannot be read: {words}", digest(0));
         assert_eq!(error.to_string(), expected);
         assert_eq!(
-            store.commit(&[(digest(0), answer("hello"))]).unwrap(),
+            store.put_all(&[(digest(0), answer("hello"))]).unwrap(),
             [Put::Conflict]
         );
     }
@@ -269,7 +269,7 @@ fn changed_bytes_anywhere_in_the_file_are_never_a_wrong_answer_or_a_panic() {
     let answers: Vec<_> = (0..60)
         .map(|n| (digest(n), answer([n as u8; 300])))
         .collect();
-    storage.open().unwrap().commit(&answers).unwrap();
+    storage.open().unwrap().put_all(&answers).unwrap();
     let whole = storage.disk().bytes.clone();
     let used: Vec<usize> = (0..whole.len())
         .filter(|place| whole[*place] != 0)
@@ -292,7 +292,7 @@ fn changed_bytes_anywhere_in_the_file_are_never_a_wrong_answer_or_a_panic() {
             }
         }
         // A writer that meets the damage fails, and that is all.
-        let _ = store.commit(&[(Digest::from_bytes([1; 32]), answer("new"))]);
+        let _ = store.put_all(&[(Digest::from_bytes([1; 32]), answer("new"))]);
     }
     assert!(noticed > 50, "{noticed}");
 }

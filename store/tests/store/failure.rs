@@ -1,6 +1,6 @@
 //! Storages that fail at the n-th call: nothing acknowledged is lost, nothing is acknowledged after, reads go on.
 
-use crate::support::{Call, Fault, Memory, Seeded, answer, digest};
+use crate::support::{Call, Fault, Memory, PutAll, Seeded, answer, digest};
 use xhost_store::{Put, WriteError};
 
 /// Commits until the fault strikes; whether it did.
@@ -13,7 +13,7 @@ fn commit_until_failure(fault: Fault) -> bool {
     storage.disk().fault = fault;
     let failed = (0..40).map(digest).find_map(|digest| {
         let answer = answer(bodies.bytes(9_000));
-        match store.commit(&[(digest, answer.clone())]) {
+        match store.put_all(&[(digest, answer.clone())]) {
             Ok(puts) => {
                 assert_eq!(puts, [Put::Stored]);
                 acknowledged.push((digest, answer));
@@ -29,7 +29,7 @@ fn commit_until_failure(fault: Fault) -> bool {
         matches!(error, WriteError::Failed { .. }),
         "{fault:?}: {error}"
     );
-    let stopped = store.commit(&[(digest, answer.clone())]).unwrap_err();
+    let stopped = store.put_all(&[(digest, answer.clone())]).unwrap_err();
     assert!(
         matches!(stopped, WriteError::Stopped { .. }),
         "{fault:?}: {stopped}"
@@ -50,7 +50,7 @@ fn commit_until_failure(fault: Fault) -> bool {
     // Opened once more for reads, it still does not write.
     assert!(
         matches!(
-            store.commit(&[(digest, answer.clone())]),
+            store.put_all(&[(digest, answer.clone())]),
             Err(WriteError::Stopped { .. })
         ),
         "{fault:?}"
@@ -64,7 +64,7 @@ fn commit_until_failure(fault: Fault) -> bool {
             "{fault:?}, after the store is opened again"
         );
     }
-    let put = store.commit(&[(digest, answer)]).unwrap();
+    let put = store.put_all(&[(digest, answer)]).unwrap();
     assert!(
         matches!(put[..], [Put::Stored | Put::AlreadyThere]),
         "{fault:?}"

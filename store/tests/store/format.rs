@@ -1,6 +1,6 @@
 //! Bytes that stay readable for years: a record of version 1, the tables, and a record that was written before.
 
-use crate::support::{answer, closed_store, folder};
+use crate::support::{PutAll, answer, closed_store, folder};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
 use xhost_store::{Answer, Digest, Options, Put, Store};
 
@@ -146,7 +146,7 @@ fn the_tables_are_the_documented_ones() {
     let store = Store::open(&path, Options::default()).unwrap();
     assert_eq!(
         store
-            .commit(&[(Digest::from_bytes([1; 32]), answer("third"))])
+            .put_all(&[(Digest::from_bytes([1; 32]), answer("third"))])
             .unwrap(),
         [Put::Stored]
     );
@@ -160,9 +160,19 @@ fn the_tables_are_the_documented_ones() {
         .map(|table| table.name().to_owned())
         .collect();
     names.sort();
-    assert_eq!(names, ["idx-1", "meta-1", "rec-1"]);
+    let expected = [
+        "dict-1",
+        "idx-1",
+        "journal-1",
+        "meta-1",
+        "rec-1",
+        "req-1",
+        "run-1",
+        "runseq-1",
+    ];
+    assert_eq!(names, expected);
     let meta = read.open_table(META).unwrap();
-    assert_eq!(meta.get("format").unwrap().unwrap().value(), [1, 0, 0, 0]);
+    assert_eq!(meta.get("format").unwrap().unwrap().value(), [2, 0, 0, 0]);
     assert_eq!(
         meta.get("key_schema").unwrap().unwrap().value(),
         b"xhost request v1"

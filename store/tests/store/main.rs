@@ -23,3 +23,6 @@ mod opening;
 
 /// Spill files.
 mod spills;
+
+/// Requests, the journal, runs.
+mod notes;

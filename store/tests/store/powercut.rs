@@ -2,7 +2,7 @@
 //! whole, lost or torn. From each such image every acknowledged answer must come back. Two mutations, a disk that ignores
 //! fsync and a writer that acknowledges before its commit, must be caught, or the test is blind.
 
-use crate::support::{Event, Memory, Seeded, answer, digest};
+use crate::support::{Event, Memory, PutAll, Seeded, answer, digest};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use xhost_store::{Answer, Digest};
 
@@ -50,7 +50,7 @@ fn record(seed: u64, commits: usize, mutation: Mutation) -> Script {
             })
             .collect();
         let before = storage.disk().events.len();
-        store.commit(&group).unwrap();
+        store.put_all(&group).unwrap();
         script.answers.extend(group);
         let after = storage.disk().events.len();
         let at = if mutation == Mutation::AcknowledgedFirst {
@@ -128,7 +128,7 @@ fn check(
         }
     }
     store
-        .commit(&[(digest(u64::MAX), answer("after"))])
+        .put_all(&[(digest(u64::MAX), answer("after"))])
         .map_err(|error| error.to_string())?;
     drop(store);
     // The power goes again, in the middle of the repair.

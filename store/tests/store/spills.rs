@@ -10,7 +10,7 @@ fn spilled(store: &Path, folder: &Path, numbers: std::ops::Range<u64>) -> std::p
     let mut spill = Spill::create(store, folder).unwrap();
     for n in numbers {
         spill
-            .append(&digest(n), &answer(format!("body {n}")))
+            .append(&(digest(n), answer(format!("body {n}"))).into())
             .unwrap();
     }
     spill.path().to_path_buf()

@@ -4,7 +4,7 @@ use redb::StorageBackend;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use xhost_store::{Answer, Digest, Options, Store};
+use xhost_store::{Answer, Digest, Entry, Options, Put, Sent, Store, WriteError};
 
 /// Numbers that are the same in every run: splitmix64.
 pub struct Seeded(pub u64);
@@ -42,6 +42,37 @@ pub fn answer(body: impl Into<Vec<u8>>) -> Answer {
     }
 }
 
+/// Answers without their requests, in one commit.
+pub trait PutAll {
+    fn put_all(&self, answers: &[(Digest, Answer)]) -> Result<Vec<Put>, WriteError>;
+}
+
+impl PutAll for Store {
+    fn put_all(&self, answers: &[(Digest, Answer)]) -> Result<Vec<Put>, WriteError> {
+        let entries: Vec<Entry> = answers.iter().cloned().map(Entry::from).collect();
+        self.commit(&entries)
+    }
+}
+
+/// An answer to a request whose body is the number.
+pub fn asked(number: u64, answer: Answer) -> Entry {
+    let body = format!("{{\"number\":{number}}}");
+    let sent = Sent {
+        endpoint: "https://api.example",
+        method: "POST",
+        target: "/v1/chat/completions",
+        headers: &[("x-version".into(), "1".into())],
+        body: body.as_bytes(),
+        epoch: 1,
+        repeat: 0,
+        salt: "",
+    };
+    Entry {
+        request: Some(sent.to_bytes().into()),
+        ..Entry::from((sent.digest(), answer))
+    }
+}
+
 /// A folder of this crate's own, gone with the value.
 pub fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder for the test")
@@ -51,7 +82,7 @@ pub fn folder() -> tempfile::TempDir {
 pub fn closed_store(folder: &Path, answers: &[(Digest, Answer)]) -> PathBuf {
     let path = folder.join("store.redb");
     let store = Store::open(&path, Options::default()).expect("a new store");
-    store.commit(answers).expect("a commit");
+    store.put_all(answers).expect("a commit");
     path
 }
 
