@@ -28,6 +28,9 @@ pub mod secret;
 /// Ending early, with a reason.
 pub mod stop;
 
+/// What this process may use of the machine.
+pub mod machine;
+
 /// Experiments as written.
 pub mod experiment;
 
@@ -72,6 +75,9 @@ pub mod summary;
 
 /// What a person sees meanwhile.
 pub mod progress;
+
+/// What the machine allows, and a checklist.
+pub mod doctor;
 
 /// The run: one loop, and the listeners of its events.
 pub mod run;
