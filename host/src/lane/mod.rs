@@ -248,9 +248,7 @@ impl Lane {
 
     /// Waits for the pace, and for the gate behind it.
     async fn turn(&self, request: &Request) {
-        let leave = self
-            .pace()
-            .reserve(now(), estimated_tokens(&request.body));
+        let leave = self.pace().reserve(now(), estimated_tokens(&request.body));
         tokio::time::sleep_until(leave.into()).await;
         loop {
             let opens = self.pace().opens_at(now());
