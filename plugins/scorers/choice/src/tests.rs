@@ -29,9 +29,9 @@ fn judge(
 }
 
 #[track_caller]
-fn check(params: Json, answer: &str, targets: &[&str], correct: bool, extracted: Option<&str>) {
+fn check(params: &Json, answer: &str, targets: &[&str], correct: bool, extracted: Option<&str>) {
     assert_eq!(
-        judge(&params, answer, targets, 4),
+        judge(params, answer, targets, 4),
         Ok((correct, extracted.map(str::to_owned))),
         "{answer}"
     );
@@ -39,43 +39,43 @@ fn check(params: Json, answer: &str, targets: &[&str], correct: bool, extracted:
 
 #[test]
 fn one_letter_is_read_from_what_models_write() {
-    check(json!({}), "It is so.\nANSWER: B", &["B"], true, Some("B"));
+    check(&json!({}), "It is so.\nANSWER: B", &["B"], true, Some("B"));
     check(
-        json!({}),
+        &json!({}),
         "ANSWER: A\nNo:\nanswer : b.",
         &["B"],
         true,
         Some("B"),
     );
-    check(json!({}), "**ANSWER: C**", &["C"], true, Some("C"));
-    check(json!({}), "ANSWER: $D$", &["D"], true, Some("D"));
-    check(json!({}), "ANSWER: (A)", &["A"], true, Some("A"));
-    check(json!({}), "ANSWER: B because", &["B"], false, None);
-    check(json!({}), "ANSWER: E", &["A"], false, None);
-    check(json!({}), "ANSWER: A, B", &["A"], false, None);
-    check(json!({}), "", &["A"], false, None);
+    check(&json!({}), "**ANSWER: C**", &["C"], true, Some("C"));
+    check(&json!({}), "ANSWER: $D$", &["D"], true, Some("D"));
+    check(&json!({}), "ANSWER: (A)", &["A"], true, Some("A"));
+    check(&json!({}), "ANSWER: B because", &["B"], false, None);
+    check(&json!({}), "ANSWER: E", &["A"], false, None);
+    check(&json!({}), "ANSWER: A, B", &["A"], false, None);
+    check(&json!({}), "", &["A"], false, None);
 }
 
 #[test]
 fn several_letters_are_read_where_the_target_has_several() {
     check(
-        json!({}),
+        &json!({}),
         "ANSWER: C and A",
         &["A", "C"],
         true,
         Some("A, C"),
     );
-    check(json!({}), "ANSWER: AC", &["A,C"], true, Some("A, C"));
-    check(json!({}), "ANSWER: A", &["AC"], false, Some("A"));
+    check(&json!({}), "ANSWER: AC", &["A,C"], true, Some("A, C"));
+    check(&json!({}), "ANSWER: A", &["AC"], false, Some("A"));
     check(
-        json!({"multiple": false}),
+        &json!({"multiple": false}),
         "ANSWER: A, C",
         &["AC"],
         false,
         None,
     );
     check(
-        json!({"multiple": true}),
+        &json!({"multiple": true}),
         "ANSWER: A, C",
         &["A"],
         false,
@@ -86,31 +86,31 @@ fn several_letters_are_read_where_the_target_has_several() {
 #[test]
 fn a_bare_letter_is_an_answer_unless_it_may_not_be() {
     for answer in ["B", " (b).\n", "**B**", "$B$"] {
-        check(json!({}), answer, &["B"], true, Some("B"));
-        check(json!({"bare": false}), answer, &["B"], false, None);
+        check(&json!({}), answer, &["B"], true, Some("B"));
+        check(&json!({"bare": false}), answer, &["B"], false, None);
     }
-    check(json!({}), "A red one", &["A"], false, None);
-    check(json!({}), "A, C", &["A", "C"], true, Some("A, C"));
+    check(&json!({}), "A red one", &["A"], false, None);
+    check(&json!({}), "A, C", &["A", "C"], true, Some("A, C"));
 }
 
 #[test]
 fn a_letter_may_be_read_whatever_stands_behind_it() {
     check(
-        json!({"read": "letter"}),
+        &json!({"read": "letter"}),
         "ANSWER: B because",
         &["b"],
         true,
         Some("B"),
     );
     check(
-        json!({"read": "letter"}),
+        &json!({"read": "letter"}),
         "ANSWER: Berlin",
         &["B"],
         false,
         None,
     );
     check(
-        json!({"read": "letter"}),
+        &json!({"read": "letter"}),
         "ANSWER: B\nANSWER:",
         &["B"],
         false,

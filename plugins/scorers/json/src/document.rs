@@ -35,7 +35,7 @@ fn block(answer: &str) -> Option<&str> {
         let fence = line.trim().strip_prefix("```");
         match (open, fence) {
             (None, Some(info)) => {
-                open = Some((info.trim_start_matches('`').trim(), at + line.len()))
+                open = Some((info.trim_start_matches('`').trim(), at + line.len()));
             }
             (Some((info, start)), Some(rest)) if rest.trim_matches('`').is_empty() => {
                 let text = &answer[start..at];

@@ -109,10 +109,10 @@ fn with_fraction(text: &str) -> Option<f64> {
 
 fn core(text: &str) -> Option<f64> {
     let text = strip(text);
-    if text.chars().any(is_chinese) {
-        if let Some(value) = chinese(text) {
-            return Some(value);
-        }
+    if text.chars().any(is_chinese)
+        && let Some(value) = chinese(text)
+    {
+        return Some(value);
     }
     digits(text).or_else(|| single(text))
 }
