@@ -67,7 +67,7 @@ fn read(bytes: &[u8], start: usize) -> (Decimal, usize) {
         at = end;
     }
     (
-        Decimal::new(is_negative(bytes, start), digits, exponent),
+        Decimal::new(is_negative(bytes, start), &digits, exponent),
         at,
     )
 }
@@ -138,7 +138,7 @@ fn is_negative(bytes: &[u8], start: usize) -> bool {
 }
 
 impl Decimal {
-    fn new(negative: bool, digits: String, exponent: i64) -> Decimal {
+    fn new(negative: bool, digits: &str, exponent: i64) -> Decimal {
         let kept = digits.trim_end_matches('0');
         let exponent = exponent + (digits.len() - kept.len()) as i64;
         let kept = kept.trim_start_matches('0');
