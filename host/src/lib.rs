@@ -49,6 +49,9 @@ pub mod http;
 /// A trial as the results tell it.
 pub mod record;
 
+/// What models cost.
+pub mod prices;
+
 /// Everything that happens in a run.
 pub mod event;
 
