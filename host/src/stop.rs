@@ -24,6 +24,9 @@ pub enum StopReason {
     /// The store, or a result file, cannot be written.
     #[error("{0}")]
     Disk(String),
+    /// The budget of the run is used up.
+    #[error("{0}")]
+    Budget(String),
     /// This program is at fault.
     #[error("internal error: {0}; please report it")]
     Internal(String),

@@ -12,6 +12,12 @@ mod plugin;
 /// Where things are by default.
 mod places;
 
+/// Which experiments a command is about.
+mod chosen;
+
+/// `xhost prices`.
+mod prices;
+
 use crate::stop::StopReason;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -35,6 +41,10 @@ pub enum Exit {
     Unreachable = 6,
     /// The store or the results cannot be written, or another process holds the store.
     Disk = 7,
+    /// This machine has too little room for the run; or `doctor` found what must be mended first.
+    Room = 8,
+    /// The budget is used up. The same command with a larger one goes on where it was.
+    Budget = 9,
     /// Interrupted. The same command goes on where it was.
     Interrupted = 130,
 }
@@ -53,6 +63,7 @@ impl From<&StopReason> for Exit {
             StopReason::Exhausted(_) => Exit::Exhausted,
             StopReason::Unreachable(_) => Exit::Unreachable,
             StopReason::Disk(_) => Exit::Disk,
+            StopReason::Budget(_) => Exit::Budget,
             StopReason::Internal(_) => Exit::Internal,
             StopReason::Experiment(_) => Exit::Wrong,
         }
@@ -69,6 +80,8 @@ Exit codes:
   5    credit or quota is used up
   6    a server cannot be reached
   7    the store or the results cannot be written, or another process holds the store
+  8    this machine has too little room for the run, or `doctor` found what must be mended first
+  9    the budget is used up; the same command with a larger one goes on where it was
   130  interrupted; the same command goes on where it was";
 
 /// Runs experiments against language-model APIs in one small process: every answer is paid for once, every run can be
@@ -86,6 +99,8 @@ enum Command {
     Simulate(simulate::Arguments),
     #[command(subcommand)]
     Plugin(plugin::Command),
+    #[command(subcommand)]
+    Prices(prices::Command),
     #[command(hide = true, name = crate::plugin::COMPILE)]
     CompilePlugin,
 }
@@ -112,6 +127,7 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => Box::pin(run::main(arguments)).await,
             Command::Simulate(arguments) => simulate::main(arguments).await,
             Command::Plugin(command) => plugin::main(command).await,
+            Command::Prices(command) => prices::main(command),
             Command::CompilePlugin => plugin::compile(),
         }
     });

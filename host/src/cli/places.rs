@@ -14,6 +14,11 @@ pub(super) fn store() -> PathBuf {
     }
 }
 
+/// The user's own table of prices.
+pub(super) fn prices() -> PathBuf {
+    store().with_file_name("prices.json")
+}
+
 /// Compiled plugins; `None` where there is no home to keep them in.
 pub(super) fn compiled() -> Option<Compiled> {
     let folder = choose_base_strategy()

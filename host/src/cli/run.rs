@@ -1,8 +1,9 @@
 //! `xhost run`: experiments, in this one process.
 
+use super::chosen::Chosen;
 use super::{Exit, Failure, places};
 use crate::answers::Answers;
-use crate::experiment::{Experiment, Parts, is_override};
+use crate::experiment::Experiment;
 use crate::plan::{Lanes, Network, Plan};
 use crate::plugin::Engine;
 use crate::progress::{Progress, Style};
@@ -29,36 +30,11 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// Experiment files, and settings as KEY=VALUE (a comma makes a sweep) [default: xhost.yaml]
-    #[arg(value_name = "FILE | KEY=V1,V2")]
-    words: Vec<String>,
-    /// Plugin component; what it does is read from the file
-    #[arg(long, value_name = "WASM")]
-    plugin: Vec<PathBuf>,
-    /// Dataset: JSONL, CSV or Parquet; quote globs
-    #[arg(long, value_name = "FILE")]
-    dataset: Option<String>,
-    /// Model to ask
-    #[arg(long, value_name = "PROVIDER/NAME")]
-    model: Option<String>,
-    /// Prompt template
-    #[arg(long, value_name = "TEXT")]
-    prompt: Option<String>,
-    /// Scorer by name; repeatable
-    #[arg(long, value_name = "NAME")]
-    scorer: Vec<String>,
-    /// Experiment's name
-    #[arg(long)]
-    name: Option<String>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// Folder for the results [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Store of answers [default: in the user's data folder]
-    #[arg(long, value_name = "FILE")]
-    store: Option<PathBuf>,
-    /// Calls in flight, over all configs; overrides `limits.concurrency`
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    concurrency: Option<u16>,
     /// Ask a simulator inside this process instead of the provider, and keep its answers out of the store
     #[arg(long)]
     rehearse: bool,
@@ -75,10 +51,10 @@ pub(super) struct Arguments {
 
 /// Runs the experiments.
 pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
-    let experiments = experiments(&arguments)?;
+    let experiments = arguments.chosen.experiments()?;
     let engine = Engine::new(places::compiled()).map_err(|e| Failure::new(Exit::Internal, e))?;
     let stage = Stage::set(&arguments, &experiments).await?;
-    let concurrency = arguments.concurrency.map(usize::from);
+    let concurrency = arguments.chosen.concurrency();
     let mut lanes = Lanes::new(stage.network.clone(), &experiments, concurrency);
     let mut jobs = Vec::with_capacity(experiments.len());
     for experiment in &experiments {
@@ -108,43 +84,6 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     exit
 }
 
-fn experiments(arguments: &Arguments) -> Result<Vec<Experiment>, Failure> {
-    let (overrides, files): (Vec<String>, Vec<String>) = arguments
-        .words
-        .iter()
-        .cloned()
-        .partition(|word| is_override(word));
-    let parts = Parts {
-        name: arguments.name.clone(),
-        dataset: arguments.dataset.clone(),
-        model: arguments.model.clone(),
-        prompt: arguments.prompt.clone(),
-        scorers: arguments.scorer.clone(),
-        plugins: arguments.plugin.clone(),
-    };
-    let here = Path::new("xhost.yaml");
-    if !files.is_empty() {
-        let load = |file: &String| {
-            Experiment::load(Path::new(file), &parts, &overrides).map_err(Failure::wrong)
-        };
-        return files.iter().map(load).collect();
-    }
-    if here.exists() {
-        return Experiment::load(here, &parts, &overrides)
-            .map(|one| vec![one])
-            .map_err(Failure::wrong);
-    }
-    if arguments.dataset.is_none() {
-        return Err(Failure::wrong(
-            "there is no experiment: name a file, or write an xhost.yaml in this folder, or give --dataset, --model and \
-             --prompt (see `xhost run --help`)",
-        ));
-    }
-    Experiment::from_parts(&parts, &overrides)
-        .map(|one| vec![one])
-        .map_err(Failure::wrong)
-}
-
 /// One experiment gets the folder itself, several get one each inside it.
 fn out(arguments: &Arguments, plan: &Plan, experiments: usize) -> PathBuf {
     let rehearsal = if arguments.rehearse { "-rehearsal" } else { "" };
@@ -166,7 +105,7 @@ struct Stage {
 impl Stage {
     async fn set(arguments: &Arguments, experiments: &[Experiment]) -> Result<Stage, Failure> {
         if !arguments.rehearse {
-            let store = arguments.store.clone().unwrap_or_else(places::store);
+            let store = arguments.chosen.store();
             return Ok(Stage {
                 network: Network::Real,
                 store,
@@ -192,10 +131,8 @@ impl Stage {
         let network = Network::Rehearsal(simulator.address());
         tokio::spawn(simulator.serve(std::future::pending::<()>()));
         let folder = tempfile::tempdir().map_err(|e| Failure::new(Exit::Disk, e))?;
-        let store = arguments
-            .store
-            .clone()
-            .unwrap_or_else(|| folder.path().join("store.redb"));
+        let store = arguments.chosen.store.clone();
+        let store = store.unwrap_or_else(|| folder.path().join("store.redb"));
         Ok(Stage {
             network,
             store,

@@ -1,0 +1,87 @@
+//! Which experiments a command is about, and where their answers are: the same words for every command.
+
+use super::{Failure, places};
+use crate::experiment::{Experiment, Parts, is_override};
+use std::path::{Path, PathBuf};
+
+/// Experiments as named on the command line.
+#[derive(clap::Args)]
+pub(super) struct Chosen {
+    /// Experiment files, and settings as KEY=VALUE (a comma makes a sweep) [default: xhost.yaml]
+    #[arg(value_name = "FILE | KEY=V1,V2")]
+    pub(super) words: Vec<String>,
+    /// Plugin component; what it does is read from the file
+    #[arg(long, value_name = "WASM")]
+    pub(super) plugin: Vec<PathBuf>,
+    /// Dataset: JSONL, CSV or Parquet; quote globs
+    #[arg(long, value_name = "FILE")]
+    pub(super) dataset: Option<String>,
+    /// Model to ask
+    #[arg(long, value_name = "PROVIDER/NAME")]
+    pub(super) model: Option<String>,
+    /// Prompt template
+    #[arg(long, value_name = "TEXT")]
+    pub(super) prompt: Option<String>,
+    /// Scorer by name; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) scorer: Vec<String>,
+    /// Experiment's name
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// Store of answers [default: in the user's data folder]
+    #[arg(long, value_name = "FILE")]
+    pub(super) store: Option<PathBuf>,
+    /// Calls in flight, over all configs; overrides `limits.concurrency`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) concurrency: Option<u16>,
+}
+
+impl Chosen {
+    /// The experiments, read.
+    pub(super) fn experiments(&self) -> Result<Vec<Experiment>, Failure> {
+        let (overrides, files): (Vec<String>, Vec<String>) = self
+            .words
+            .iter()
+            .cloned()
+            .partition(|word| is_override(word));
+        let parts = Parts {
+            name: self.name.clone(),
+            dataset: self.dataset.clone(),
+            model: self.model.clone(),
+            prompt: self.prompt.clone(),
+            scorers: self.scorer.clone(),
+            plugins: self.plugin.clone(),
+        };
+        let here = Path::new("xhost.yaml");
+        if !files.is_empty() {
+            let load = |file: &String| {
+                Experiment::load(Path::new(file), &parts, &overrides).map_err(Failure::wrong)
+            };
+            return files.iter().map(load).collect();
+        }
+        if here.exists() {
+            return Experiment::load(here, &parts, &overrides)
+                .map(|one| vec![one])
+                .map_err(Failure::wrong);
+        }
+        if self.dataset.is_none() {
+            return Err(Failure::wrong(
+                "there is no experiment: name a file, or write an xhost.yaml in this folder, or give --dataset, --model and \
+             --prompt (see `xhost run --help`)",
+            ));
+        }
+        Experiment::from_parts(&parts, &overrides)
+            .map(|one| vec![one])
+            .map_err(Failure::wrong)
+    }
+
+    /// The store's file.
+    pub(super) fn store(&self) -> PathBuf {
+        self.store.clone().unwrap_or_else(places::store)
+    }
+
+    /// Calls in flight, where the command says.
+    pub(super) fn concurrency(&self) -> Option<usize> {
+        self.concurrency.map(usize::from)
+    }
+}
