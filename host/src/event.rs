@@ -51,6 +51,14 @@ pub enum Event {
         /// How long is waited, in milliseconds.
         wait_ms: u64,
     },
+    /// A lane learned its limits, or changed its pace.
+    Limits {
+        /// The model that the lane leads to.
+        model: String,
+        /// What changed.
+        #[serde(flatten)]
+        change: LimitChange,
+    },
     /// A trial ended, well or not.
     TrialEnded {
         /// The config.
@@ -82,6 +90,42 @@ pub enum Event {
         /// The digest of the results; none where trials are missing.
         run_digest: Option<String>,
     },
+}
+
+/// What changed in how fast a lane may send.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "change", rename_all = "kebab-case")]
+pub enum LimitChange {
+    /// The provider's headers state a limit that was not known.
+    Learned {
+        /// What is counted.
+        dimension: &'static str,
+        /// The most within the window.
+        limit: u64,
+        /// The window that the numbers say.
+        window_seconds: u64,
+    },
+    /// The provider refused a call for speed: the lane waits, then goes slower.
+    Refused {
+        /// How long nothing leaves, in milliseconds.
+        wait_ms: u64,
+        /// The share of the known pace that is left.
+        pace: f64,
+    },
+    /// The first call after a refusal was let in.
+    Opened,
+    /// The service is overloaded: fewer calls are in flight.
+    Narrowed {
+        /// The most from now on.
+        concurrency: usize,
+    },
+    /// Nothing leaves for a long time, such as until a limit of the day has room again.
+    Parked {
+        /// How long, in milliseconds.
+        wait_ms: u64,
+    },
+    /// The user set other limits.
+    Set,
 }
 
 /// Where a trial's answers came from.

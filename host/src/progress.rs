@@ -2,7 +2,7 @@
 //! config, in a pipe a plain line now and then, with `--json` every event, with `--quiet` nothing but warnings. Writes to
 //! stderr, but for the events of `--json`, which are the output.
 
-use crate::event::Event;
+use crate::event::{Event, LimitChange};
 use crate::plan::Plan;
 use indicatif::{
     HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle,
@@ -26,6 +26,9 @@ const MOST_LINES: usize = 24;
 
 /// In a pipe, a line this often.
 const PLAIN: Duration = Duration::from_secs(5);
+
+/// A wait that a person wants to know of.
+const LONG_WAIT_MS: u64 = 60_000;
 
 /// The progress of one run.
 pub struct Progress {
@@ -123,7 +126,26 @@ impl Progress {
             Event::Stopping { reason } => {
                 self.say(&format!("stopping: {reason}; calls in flight are let finish (Ctrl-C again leaves at once)"));
             }
+            Event::Limits { model, change } => self.limits(model, change),
             Event::Ended { .. } => {}
+        }
+    }
+
+    /// What a person should know of the pace: that nothing happens, and why.
+    fn limits(&self, model: &str, change: &LimitChange) {
+        let wait_ms = match change {
+            LimitChange::Refused { wait_ms, .. } | LimitChange::Parked { wait_ms } => *wait_ms,
+            LimitChange::Learned { .. }
+            | LimitChange::Opened
+            | LimitChange::Narrowed { .. }
+            | LimitChange::Set => return,
+        };
+        if wait_ms >= LONG_WAIT_MS {
+            let wait = HumanDuration(Duration::from_millis(wait_ms));
+            self.say(&format!(
+                "{model}: the provider's limit leaves no room for {wait}; waiting (Ctrl-C ends the run, and the same command \
+                 goes on from there)"
+            ));
         }
     }
 

@@ -4,7 +4,7 @@
 
 use crate::answers::{Answered, Answers, Origin};
 use crate::event::Origins;
-use crate::lane::{Asker, CallFailure, Lane};
+use crate::lane::{Asker, CallFailure, Lane, Urgency};
 use crate::plan::{Config, ScorerUse};
 use crate::plugin::bindings::{prompt_builder, scorer};
 use crate::plugin::types::{Exchange, Part, Prompt, Sample, Sampling};
@@ -252,10 +252,17 @@ impl<'a> Desk<'a> {
             let (request, digest) = self.encode(lane, &prompt).await?;
             sent.push((lane, prompt, request, digest));
         }
-        let (answers, asker) = (self.answers, self.asker);
+        let answers = self.answers;
+        let askers: Vec<_> = sent
+            .iter()
+            .map(|(_, prompt, _, _)| self.asker_of(prompt))
+            .collect();
         let calls = sent
             .iter()
-            .map(|(lane, _, request, digest)| answers.answer(request, *digest, lane, asker));
+            .zip(&askers)
+            .map(|((lane, _, request, digest), asker)| {
+                answers.answer(request, *digest, lane, asker)
+            });
         let answered = in_order(join_all(calls).await)?;
         let exchanges = sent.into_iter().zip(answered);
         Ok(exchanges
@@ -263,6 +270,20 @@ impl<'a> Desk<'a> {
                 self.note(prompt, digest, &answered, origin)
             })
             .collect())
+    }
+
+    /// Who has answers already goes before who begins: a trial that ends makes room.
+    fn asker_of(&self, prompt: &Prompt) -> Asker {
+        let urgency = if self.requests.is_empty() {
+            Urgency::New
+        } else {
+            Urgency::UnderWay
+        };
+        Asker {
+            urgency,
+            most_output: prompt.sampling.max_tokens.map(u64::from),
+            ..self.asker.clone()
+        }
     }
 
     async fn encode(

@@ -68,7 +68,7 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     let stop = Stop::default();
     let (answers, writer) = Answers::new(Arc::new(store), stop.clone());
     let interrupts = tokio::spawn(watch_interrupts(stop.clone()));
-    let window = Arc::new(Window::new(lanes.concurrency()));
+    let window = Arc::new(Window::new(Arc::clone(lanes.ceiling())));
     let exit = run_all(
         &arguments,
         jobs,

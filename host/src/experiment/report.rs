@@ -10,7 +10,7 @@ use super::tree::{Origin, quoted};
 pub(super) const ROOT_KEYS: [&str; 4] = ["name", "plugins", "sweep", "rehearse"];
 
 /// Keys that people look for one level off. Each is checked by a test against the structs.
-pub(super) const MISPLACED: [&str; 24] = [
+pub(super) const MISPLACED: [&str; 26] = [
     "dataset.fields",
     "dataset.format",
     "dataset.ids",
@@ -20,6 +20,8 @@ pub(super) const MISPLACED: [&str; 24] = [
     "dataset.shuffle",
     "limits.concurrency",
     "limits.connect_timeout",
+    "limits.input_tokens_per_minute",
+    "limits.output_tokens_per_minute",
     "limits.requests_per_minute",
     "limits.retries",
     "limits.timeout",

@@ -268,6 +268,20 @@ pub struct Limits {
         skip_serializing_if = "Option::is_none"
     )]
     pub tokens_per_minute: Option<u64>,
+    /// Tokens, asked, in a minute, 1 or more.
+    #[serde(
+        default,
+        deserialize_with = "at_least_one",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub input_tokens_per_minute: Option<u64>,
+    /// Tokens, answered, in a minute, 1 or more.
+    #[serde(
+        default,
+        deserialize_with = "at_least_one",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub output_tokens_per_minute: Option<u64>,
     /// Further attempts after the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,

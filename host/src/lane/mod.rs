@@ -1,29 +1,60 @@
 //! The live lane: how a request that is not in the store reaches its model. One lane per account and model, whatever the
-//! number of configs: a limit on calls in flight, a pace, a gate that a provider's "wait" closes for everybody, retries
-//! with back-off. Never looks into the store; never changes a request.
+//! number of configs: as fast as the provider allows and no faster, in turn, with retries. Never looks into the store;
+//! never changes a request.
 
-/// How fast a lane may send.
-mod pace;
+/// The most calls in flight, over all lanes.
+mod ceiling;
+
+/// How many tokens a call will take.
+mod estimate;
+
+/// What headers say about a limit's speed.
+mod reading;
+
+/// One dimension of the pace.
+mod meter;
+
+/// What a refusal closes for everybody.
+mod gate;
+
+/// How many calls of one lane may be in flight.
+mod window;
+
+/// When the next call may leave.
+mod limiter;
+
+/// Who is next.
+mod queue;
 
 /// What to do about a call that failed.
 mod retry;
 
-pub use pace::Pace;
+/// Where a credential joins a request.
+mod credential;
+
+/// What came back.
+mod answer;
+
+pub use ceiling::{Ceiling, Permit};
+pub use estimate::{Estimator, Expected};
+pub use limiter::{Departure, Limiter, Outcome, PaceLimits, Start, Turn};
+pub use queue::Urgency;
 pub use retry::{Patience, Verdict};
 
-use crate::event::Event;
-use crate::http::{Incoming, Outgoing, Transport, TransportError};
-use crate::plugin::bindings::provider::{Auth, Fault, FaultKind, Header, HttpResponse, Profile};
+use crate::event::{Event, LimitChange};
+use crate::http::{Transport, TransportError};
+use crate::plugin::bindings::provider::{Fault, Header, Profile};
 use crate::plugin::types::Completion;
 use crate::plugin::{Failure, Provider};
 use crate::record::{Cause, TrialFailure};
 use crate::request::{Endpoint, Request};
 use crate::secret::Secret;
 use crate::stop::{Stop, StopReason};
+use queue::{Pass, Queue, now};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::{Semaphore, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
 use xhost_store::{Answer, Digest};
 
 /// A model at an address, and how to ask it.
@@ -36,10 +67,10 @@ pub struct Lane {
     pub endpoint: Endpoint,
     /// The model's name.
     pub model: Arc<str>,
-    settings: Settings,
+    settings: Mutex<Settings>,
     transport: Arc<dyn Transport>,
-    calls: Arc<Semaphore>,
-    pace: Mutex<Pace>,
+    queue: Arc<Queue>,
+    estimator: Mutex<Estimator>,
     secret: OnceLock<Option<Secret>>,
     answered_once: AtomicBool,
     /// Ends this model alone, or the whole run.
@@ -49,10 +80,8 @@ pub struct Lane {
 /// What the experiment says about a lane.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Requests a minute; `None` for no limit.
-    pub requests_per_minute: Option<u32>,
-    /// Tokens a minute, both directions; `None` for no limit.
-    pub tokens_per_minute: Option<u64>,
+    /// How fast calls may leave.
+    pub pace: PaceLimits,
     /// How often a failed call is sent again.
     pub retries: u32,
     /// How long one call may take.
@@ -64,8 +93,8 @@ pub struct Settings {
 pub struct Road {
     /// How calls travel.
     pub transport: Arc<dyn Transport>,
-    /// One permit for each call that may be in flight.
-    pub calls: Arc<Semaphore>,
+    /// The most calls that may be in flight.
+    pub ceiling: Arc<Ceiling>,
 }
 
 /// A call that gave no answer.
@@ -92,20 +121,46 @@ pub struct Fresh {
     pub completion: Completion,
 }
 
-/// Who asks: for the events.
+/// Who asks: for the events, and for whose turn it is.
 #[derive(Clone, Debug)]
 pub struct Asker {
     /// The config whose trial asks.
     pub config: usize,
     /// Where events go.
     pub events: mpsc::Sender<Event>,
+    /// What goes first.
+    pub urgency: Urgency,
+    /// The most tokens that the answer may have, where the request says so.
+    pub most_output: Option<u64>,
 }
 
 impl Asker {
+    /// Who asks for a config's first questions; `events` is the run's.
+    #[must_use]
+    pub fn new(config: usize, events: mpsc::Sender<Event>) -> Asker {
+        Asker {
+            config,
+            events,
+            urgency: Urgency::New,
+            most_output: None,
+        }
+    }
+
     pub(crate) async fn emit(&self, event: Event) {
         // The receiver lives as long as the run.
         let _ = self.events.send(event).await;
     }
+
+    fn is_of_one_config(&self, other: &Asker) -> bool {
+        self.config == other.config && self.events.same_channel(&other.events)
+    }
+}
+
+/// One call, from its departure until its fate is known.
+struct Call {
+    pass: Pass,
+    result: Result<Fresh, Trouble>,
+    expected: Expected,
 }
 
 impl Lane {
@@ -119,19 +174,22 @@ impl Lane {
         settings: Settings,
         road: Road,
     ) -> Lane {
-        let Road { transport, calls } = road;
+        let Road { transport, ceiling } = road;
+        let start = if endpoint.is_local() {
+            Start::Abrupt
+        } else {
+            Start::Gentle
+        };
+        let limiter = Limiter::new(settings.pace, start);
         Lane {
-            pace: Mutex::new(Pace::new(
-                settings.requests_per_minute,
-                settings.tokens_per_minute,
-            )),
+            queue: Queue::new(Arc::clone(&model), limiter, ceiling),
             provider,
             profile,
             endpoint,
             model,
-            settings,
+            settings: Mutex::new(settings),
             transport,
-            calls,
+            estimator: Mutex::default(),
             secret: OnceLock::new(),
             answered_once: AtomicBool::new(false),
             stop: Stop::default(),
@@ -140,8 +198,15 @@ impl Lane {
 
     /// What the experiment says about this lane.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    pub fn settings(&self) -> Settings {
+        let settings = self.settings.lock();
+        settings.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Other settings from now on; calls in flight keep theirs.
+    pub fn set(&self, settings: Settings) {
+        self.queue.set(settings.pace);
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     /// Asks until there is an answer, a failure that asking again will not mend, or an end.
@@ -155,30 +220,33 @@ impl Lane {
         run: &Stop,
         asker: &Asker,
     ) -> Result<Fresh, CallFailure> {
-        let mut patience = Patience::new(self.settings.retries);
+        let mut patience = Patience::new(self.settings().retries);
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let outcome = self.attempt(request, digest, attempt, run, asker).await?;
-            let trouble = match outcome {
-                Ok(fresh) => return Ok(fresh),
+            let call = self.attempt(request, digest, attempt, run, asker).await?;
+            let trouble = match call.result {
+                Ok(fresh) => {
+                    let usage = &fresh.completion.usage;
+                    self.estimator().learn(&call.expected, usage);
+                    let (input, output) = (usage.input, usage.output);
+                    let changes = call.pass.settle(Outcome::Answered { input, output });
+                    self.tell(changes, asker).await;
+                    return Ok(fresh);
+                }
                 Err(trouble) => trouble,
             };
             let ever_answered = self.answered_once.load(Ordering::Relaxed);
-            match patience.decide(&trouble, ever_answered) {
+            let verdict = patience.decide(&trouble, ever_answered);
+            let changes = call.pass.settle(verdict.outcome());
+            self.tell(changes, asker).await;
+            match verdict {
                 Verdict::Fail(failure) => return Err(CallFailure::Trial(failure)),
                 Verdict::Stop(reason) => {
                     self.stop.request(reason.clone());
                     return Err(CallFailure::Stopped(reason));
                 }
-                Verdict::Retry {
-                    cause,
-                    wait,
-                    everybody,
-                } => {
-                    if everybody {
-                        self.pace().close_until(now() + wait);
-                    }
+                Verdict::Retry { cause, wait } => {
                     let message = trouble.message();
                     let wait_ms = wait.as_millis() as u64;
                     asker
@@ -196,7 +264,8 @@ impl Lane {
         }
     }
 
-    /// One call, from the wait for its turn to the reading of its answer.
+    /// One call, from the wait for its turn to the reading of its answer. `turn` reserves what the call will take before
+    /// it leaves; whoever gets the pass settles it when that is known.
     async fn attempt(
         &self,
         request: &Request,
@@ -204,36 +273,72 @@ impl Lane {
         attempt: u32,
         run: &Stop,
         asker: &Asker,
-    ) -> Result<Result<Fresh, Trouble>, CallFailure> {
-        // The turn comes first: a lane that waits for its pace takes no room from the others.
-        self.unless_stopped(run, self.turn(request)).await?;
-        let permit = self.unless_stopped(run, self.calls.acquire()).await?;
+    ) -> Result<Call, CallFailure> {
+        let expected = self
+            .estimator()
+            .expect(request.body.len(), asker.most_output);
+        let urgency = if attempt == 1 {
+            asker.urgency
+        } else {
+            Urgency::Again
+        };
+        let turn = self.queue.turn(expected, urgency, asker);
+        let mut pass = self.unless_stopped(run, turn).await?;
         let outgoing = self
             .outgoing(request)
             .inspect_err(|reason| self.stop.request(reason.clone()));
         let outgoing = outgoing.map_err(CallFailure::Stopped)?;
-        asker
-            .emit(Event::CallStarted {
-                config: asker.config,
-            })
-            .await;
+        let config = asker.config;
+        asker.emit(Event::CallStarted { config }).await;
         let started = now();
         let result = self.transport.send(outgoing).await;
-        let latency_ms = started.elapsed().as_millis() as u64;
-        drop(permit);
+        let latency_ms = now().saturating_duration_since(started).as_millis() as u64;
+        pass.landed();
         let status = result.as_ref().ok().map(|incoming| incoming.status);
         asker
             .emit(Event::CallEnded {
-                config: asker.config,
+                config,
                 digest,
                 status,
                 latency_ms,
                 attempt,
             })
             .await;
-        match result {
-            Err(error) => Ok(Err(Trouble::Transport(error))),
-            Ok(incoming) => self.read(incoming, latency_ms).await,
+        let result = match result {
+            Err(error) => Err(Trouble::Transport(error)),
+            Ok(incoming) => {
+                let headers = self.shown_headers(&incoming);
+                self.learn(&pass, &headers, asker).await;
+                self.read(incoming, headers, latency_ms).await?
+            }
+        };
+        Ok(Call {
+            pass,
+            result,
+            expected,
+        })
+    }
+
+    /// Limits from headers. A plugin that fails here has taught nothing, and the answer is worth no less.
+    async fn learn(&self, pass: &Pass, headers: &[(String, String)], asker: &Asker) {
+        if headers.is_empty() {
+            return;
+        }
+        let plain = |(name, value): &(String, String)| Header {
+            name: name.clone(),
+            value: value.clone(),
+        };
+        let headers = headers.iter().map(plain).collect();
+        if let Ok(allowances) = self.provider.allowances(headers).await {
+            let changes = pass.read(&allowances);
+            self.tell(changes, asker).await;
+        }
+    }
+
+    async fn tell(&self, changes: Vec<LimitChange>, asker: &Asker) {
+        for change in changes {
+            let model = self.model.to_string();
+            asker.emit(Event::Limits { model, change }).await;
         }
     }
 
@@ -246,177 +351,10 @@ impl Lane {
         either.and_then(|inner| inner).map_err(CallFailure::Stopped)
     }
 
-    /// Waits for the pace, and for the gate behind it.
-    async fn turn(&self, request: &Request) {
-        let leave = self.pace().reserve(now(), estimated_tokens(&request.body));
-        tokio::time::sleep_until(leave.into()).await;
-        loop {
-            let opens = self.pace().opens_at(now());
-            let Some(opens) = opens else { return };
-            tokio::time::sleep_until(opens.into()).await;
-        }
-    }
-
-    fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The only place where a credential joins a request: after the digest, for this lane's own address.
-    fn outgoing(&self, request: &Request) -> Result<Outgoing, StopReason> {
-        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        headers.extend(request.headers.iter().cloned());
-        match (self.secret(), self.endpoint.auth()) {
-            (Some(secret), Auth::Bearer) => headers.push((
-                "authorization".into(),
-                format!("Bearer {}", secret.expose()),
-            )),
-            (Some(secret), Auth::Header(name)) => {
-                headers.push((name.clone(), secret.expose().to_owned()));
-            }
-            (None, _) if self.endpoint.key_required() => return Err(self.missing_key()),
-            (_, Auth::None) | (None, _) => {}
-        }
-        let url = format!("{}{}", self.endpoint.origin(), request.target);
-        let (method, body) = (request.method, request.body.clone());
-        Ok(Outgoing {
-            method,
-            url,
-            headers,
-            body,
-            timeout: self.settings.timeout,
-        })
-    }
-
-    fn secret(&self) -> Option<&Secret> {
-        let read = || {
-            self.endpoint
-                .key_variable()
-                .and_then(Secret::from_environment)
-        };
-        self.secret.get_or_init(read).as_ref()
-    }
-
-    fn missing_key(&self) -> StopReason {
-        let variable = self
-            .endpoint
-            .key_variable()
-            .unwrap_or(&self.profile.key_variable);
-        StopReason::MissingKey(format!(
-            "no credential for {}: set the environment variable {variable}, or name another one as \
-             `model.key_variable`, or try the run without a provider: `--rehearse`",
-            self.endpoint.origin(),
-        ))
-    }
-
-    fn redact(&self, text: &str) -> String {
-        self.secret()
-            .map_or_else(|| text.to_owned(), |secret| secret.redact(text))
-    }
-
-    async fn read(
-        &self,
-        incoming: Incoming,
-        latency_ms: u64,
-    ) -> Result<Result<Fresh, Trouble>, CallFailure> {
-        let headers = self.shown_headers(&incoming);
-        if !(200..300).contains(&incoming.status) {
-            let body = self.redact(&String::from_utf8_lossy(&incoming.body));
-            let plain = headers
-                .into_iter()
-                .map(|(name, value)| Header { name, value })
-                .collect();
-            let response = HttpResponse {
-                status: incoming.status,
-                headers: plain,
-                body,
-            };
-            let fault = self.provider.diagnose(response).await?;
-            return Ok(Err(self.trouble(fault, Some(incoming.status))));
-        }
-        let Ok(text) = std::str::from_utf8(&incoming.body) else {
-            return Ok(Err(self.trouble(malformed("the answer is not UTF-8"), None)));
-        };
-        if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
-            return Ok(Err(self.trouble(
-                malformed(&format!("the answer is not JSON: {error}")),
-                None,
-            )));
-        }
-        let completion = match self.provider.decode(Arc::new(text.to_owned())).await? {
-            Ok(completion) => completion,
-            Err(fault) => return Ok(Err(self.no_answer(fault))),
-        };
-        self.answered_once.store(true, Ordering::Relaxed);
-        let answer = Answer {
-            status: incoming.status,
-            api: self.profile.api.clone(),
-            model: completion.model.clone(),
-            headers,
-            created_ms: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_millis() as u64),
-            latency_ms: u32::try_from(latency_ms).unwrap_or(u32::MAX),
-            body: incoming.body,
-        };
-        Ok(Ok(Fresh { answer, completion }))
-    }
-
-    /// The headers that the plugin wants to see, the credential taken out.
-    fn shown_headers(&self, incoming: &Incoming) -> Vec<(String, String)> {
-        let wanted = |name: &str| {
-            self.profile
-                .response_headers
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(name))
-        };
-        let headers = incoming.headers.iter().filter(|(name, _)| wanted(name));
-        headers
-            .map(|(name, value)| (name.clone(), self.redact(value)))
-            .collect()
-    }
-
-    fn trouble(&self, fault: Fault, status: Option<u16>) -> Trouble {
-        let Fault {
-            kind,
-            message,
-            retry_after_ms,
-        } = fault;
-        let message = crate::text::plain(&self.redact(&message));
-        let hint = match kind {
-            FaultKind::Denied => format!(
-                "; {} reads the credential from {}",
-                self.endpoint.origin(),
-                self.key_source()
-            ),
-            _ => String::new(),
-        };
-        let status = status.map_or_else(String::new, |status| format!(" (HTTP {status})"));
-        let message = format!("{}{status}: {message}{hint}", self.endpoint.origin());
-        Trouble::Fault(Fault {
-            kind,
-            message,
-            retry_after_ms,
-        })
-    }
-
-    /// An answer that the plugin says is none. It may be asked for again, but each time may be paid for: as often as for
-    /// an overloaded server, and no oftener.
-    fn no_answer(&self, fault: Fault) -> Trouble {
-        let kind = match fault.kind {
-            FaultKind::RateLimited => FaultKind::Overloaded,
-            other => other,
-        };
-        self.trouble(Fault { kind, ..fault }, None)
-    }
-
-    fn key_source(&self) -> String {
-        match (self.endpoint.key_variable(), self.secret()) {
-            (Some(variable), Some(_)) => format!("the environment variable {variable}"),
-            (Some(variable), None) => format!("the environment variable {variable}, which is not set"),
-            (None, _) => "nowhere: an address given as `model.base_url`, or a provider that is not part of xhost, needs \
-                          `model.key_variable` too"
-                .into(),
-        }
+    fn estimator(&self) -> MutexGuard<'_, Estimator> {
+        self.estimator
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -436,24 +374,6 @@ impl Trouble {
             Trouble::Transport(error) => error.to_string(),
         }
     }
-}
-
-fn malformed(message: &str) -> Fault {
-    Fault {
-        kind: FaultKind::Malformed,
-        message: message.into(),
-        retry_after_ms: None,
-    }
-}
-
-/// tokio's clock, so that tests can move it.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-/// Four bytes are about a token, and this only has to be near: the answer's length is not known yet.
-fn estimated_tokens(body: &[u8]) -> u64 {
-    body.len() as u64 / 4 + 1
 }
 
 /// The failure of a trial by this cause.

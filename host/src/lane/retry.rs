@@ -1,6 +1,6 @@
 //! What to do about a call that failed: fail the trial, stop the model, or wait and ask again. Pure but for the jitter.
 
-use super::Trouble;
+use super::{Outcome, Trouble};
 use crate::http::TransportError;
 use crate::plugin::bindings::provider::FaultKind;
 use crate::record::{Cause, TrialFailure};
@@ -42,9 +42,27 @@ pub enum Verdict {
         cause: Cause,
         /// After so long.
         wait: Duration,
-        /// Whether the whole lane waits.
-        everybody: bool,
     },
+}
+
+impl Verdict {
+    /// What it means for the lane.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Verdict::Fail(failure) => outcome(failure.cause, Duration::ZERO),
+            Verdict::Stop(_) => Outcome::Other,
+            Verdict::Retry { cause, wait } => outcome(*cause, *wait),
+        }
+    }
+}
+
+fn outcome(cause: Cause, wait: Duration) -> Outcome {
+    match cause {
+        Cause::RateLimited => Outcome::Refused(wait),
+        Cause::Overloaded | Cause::Timeout | Cause::Unreachable => Outcome::Ill,
+        _ => Outcome::Other,
+    }
 }
 
 impl Patience {
@@ -104,7 +122,6 @@ impl Patience {
             return Verdict::Fail(TrialFailure::new(Cause::RateLimited, message));
         };
         self.rate_limits_left = left;
-        let everybody = asked.is_some();
         let wait = match asked {
             Some(asked) if asked >= SHORTEST_WAIT => asked,
             Some(_) | None => self.next_wait(),
@@ -112,7 +129,6 @@ impl Patience {
         Verdict::Retry {
             cause: Cause::RateLimited,
             wait,
-            everybody,
         }
     }
 
@@ -122,11 +138,7 @@ impl Patience {
         };
         self.retries_left = left;
         let wait = asked.unwrap_or_default().max(self.next_wait());
-        Verdict::Retry {
-            cause,
-            wait,
-            everybody: false,
-        }
+        Verdict::Retry { cause, wait }
     }
 
     fn first_connection(&mut self, message: &str) -> Verdict {
@@ -138,7 +150,6 @@ impl Patience {
         Verdict::Retry {
             cause: Cause::Unreachable,
             wait: self.next_wait(),
-            everybody: false,
         }
     }
 

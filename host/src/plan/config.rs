@@ -115,6 +115,8 @@ fn no_limits() -> Limits {
         concurrency: None,
         requests_per_minute: None,
         tokens_per_minute: None,
+        input_tokens_per_minute: None,
+        output_tokens_per_minute: None,
         retries: None,
         timeout: None,
         connect_timeout: None,

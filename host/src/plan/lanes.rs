@@ -6,7 +6,7 @@ use super::library::Library;
 use crate::experiment;
 use crate::experiment::Experiment;
 use crate::http::{Http, Settings as HttpSettings, Transport};
-use crate::lane::{Lane, Road, Settings};
+use crate::lane::{Ceiling, Lane, PaceLimits, Road, Settings};
 use crate::plugin::bindings::provider::Profile;
 use crate::plugin::{Kind, Params, PluginDigest, Provider, builtin};
 use crate::request::{Endpoint, Wishes};
@@ -14,7 +14,6 @@ use crate::secret;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// How calls travel.
 #[derive(Clone)]
@@ -31,12 +30,11 @@ pub enum Network {
 pub struct Lanes {
     network: Network,
     road: Road,
-    concurrency: usize,
     known: Vec<(Identity, Arc<Lane>)>,
 }
 
-/// Calls in flight where no experiment says how many.
-const CONCURRENCY: usize = 20;
+/// Calls in flight at most where no experiment says how many. Each lane finds how many it needs.
+const CONCURRENCY: usize = 1_000;
 
 /// What makes two models the same account and model.
 #[derive(PartialEq)]
@@ -78,20 +76,19 @@ impl Lanes {
         };
         let road = Road {
             transport,
-            calls: Arc::new(Semaphore::new(concurrency)),
+            ceiling: Ceiling::new(concurrency),
         };
         Lanes {
             network,
             road,
-            concurrency,
             known: Vec::new(),
         }
     }
 
-    /// The most calls in flight.
+    /// The most calls in flight, over all lanes. It can be moved while they run.
     #[must_use]
-    pub fn concurrency(&self) -> usize {
-        self.concurrency
+    pub fn ceiling(&self) -> &Arc<Ceiling> {
+        &self.road.ceiling
     }
 
     /// The lane for a model as written.
@@ -182,20 +179,26 @@ fn settings(limits: &experiment::Limits) -> Settings {
         concurrency: _,
         requests_per_minute,
         tokens_per_minute,
+        input_tokens_per_minute,
+        output_tokens_per_minute,
         retries,
         timeout,
         connect_timeout: _,
     } = limits;
     Settings {
-        requests_per_minute: *requests_per_minute,
-        tokens_per_minute: *tokens_per_minute,
+        pace: PaceLimits {
+            requests_per_minute: *requests_per_minute,
+            tokens_per_minute: *tokens_per_minute,
+            input_tokens_per_minute: *input_tokens_per_minute,
+            output_tokens_per_minute: *output_tokens_per_minute,
+        },
         retries: retries.unwrap_or(6),
         timeout: timeout.map_or(Duration::from_secs(600), |span| span.0),
     }
 }
 
 fn same_limits(lane: &Lane, settings: &Settings, model: &str) -> Result<(), PlanError> {
-    if lane.settings() == settings {
+    if lane.settings() == *settings {
         return Ok(());
     }
     Err(PlanError::Settings(format!(

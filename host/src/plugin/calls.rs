@@ -259,6 +259,24 @@ impl Provider {
         .await
     }
 
+    /// Reads the rate limits from an answer's headers.
+    ///
+    /// # Errors
+    /// Where the plugin fails.
+    pub async fn allowances(
+        &self,
+        headers: Vec<provider::Header>,
+    ) -> Result<Vec<provider::Allowance>, Failure> {
+        let weight = headers
+            .iter()
+            .map(|header| header.name.len() + header.value.len())
+            .sum();
+        self.call(weight, move |guest, store| {
+            guest.call_allowances(store, &headers)
+        })
+        .await
+    }
+
     async fn call<R: Send + 'static>(
         &self,
         input_bytes: usize,

@@ -118,6 +118,18 @@ impl Endpoint {
         self.url.origin().ascii_serialization()
     }
 
+    /// Whether requests stay on this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.simulator.is_some()
+            || match self.url.host() {
+                Some(url::Host::Domain(name)) => name == "localhost",
+                Some(url::Host::Ipv4(address)) => address.is_loopback(),
+                Some(url::Host::Ipv6(address)) => address.is_loopback(),
+                None => false,
+            }
+    }
+
     /// The base URL's path, without a `/` at its end.
     #[must_use]
     pub fn base_path(&self) -> &str {

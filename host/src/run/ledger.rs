@@ -188,6 +188,7 @@ impl Ledger {
             Event::Started { .. }
             | Event::CallStarted { .. }
             | Event::CallEnded { .. }
+            | Event::Limits { .. }
             | Event::Warning { .. }
             | Event::Stopping { .. }
             | Event::Ended { .. } => {}

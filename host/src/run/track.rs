@@ -3,7 +3,7 @@
 use crate::answers::Answers;
 use crate::dataset::{Dataset, DatasetError, Sample};
 use crate::event::{Event, TrialSummary};
-use crate::lane::Asker;
+use crate::lane::{Asker, Ceiling};
 use crate::plan::{Config, guest_sample};
 use crate::stop::{Stop, StopReason};
 use crate::trial::{self, Outcome, Trial};
@@ -18,16 +18,16 @@ const BESIDE_CALLS: usize = 32;
 /// How many trials of the whole process may be under way. Each track that still has trials to make gets an equal part, so
 /// a slow model does not fill the window.
 pub struct Window {
-    trials: usize,
+    ceiling: Arc<Ceiling>,
     tracks: AtomicUsize,
 }
 
 impl Window {
-    /// A window for so many calls in flight.
+    /// A window that follows the most calls in flight.
     #[must_use]
-    pub fn new(concurrency: usize) -> Window {
+    pub fn new(ceiling: Arc<Ceiling>) -> Window {
         Window {
-            trials: concurrency + BESIDE_CALLS,
+            ceiling,
             tracks: AtomicUsize::new(0),
         }
     }
@@ -42,7 +42,8 @@ impl Window {
     }
 
     fn part(&self) -> usize {
-        (self.trials / self.tracks.load(Ordering::Relaxed).max(1)).max(1)
+        let trials = self.ceiling.limit() + BESIDE_CALLS;
+        (trials / self.tracks.load(Ordering::Relaxed).max(1)).max(1)
     }
 }
 
@@ -152,10 +153,7 @@ async fn admit(
                 sample: Arc::clone(sample),
                 epoch,
             };
-            let asker = Asker {
-                config: config.index,
-                events: events.clone(),
-            };
+            let asker = Asker::new(config.index, events.clone());
             under_way.spawn(make(trial, ordinal, Arc::clone(answers), asker));
         }
     }

@@ -31,7 +31,7 @@ const EVERYTHING: &str = r#"{
   "scorers": [{"plugin": "match", "name": "at-end", "params": {"location": "end"}}],
   "epochs": 3,
   "limits": {"concurrency": 1, "requests_per_minute": 2, "tokens_per_minute": 3, "retries": 0, "timeout": "90s",
-             "connect_timeout": "10s"},
+             "input_tokens_per_minute": 4, "output_tokens_per_minute": 5, "connect_timeout": "10s"},
   "mode": "batch", "salt": "s", "plugins": ["s.wasm"], "rehearse": {"replies": "r"}
 }"#;
 
@@ -45,7 +45,8 @@ fn every_key_is_read_and_written_again_in_a_stable_order() {
         r#""key_variable":"K","endpoint":"e","sampling":{"max_tokens":5,"temperature":0.0,"top_p":1.0,"stop":["\n"],"#,
         r#""seed":9007199254740993,"response_schema":{"b":1,"a":2},"extra":{"x":0.1}},"params":{"p":true}},"models":"#,
         r#"{"judge":{"provider":"x","name":"y"}},"scorers":[{"plugin":"match","name":"at-end","params":{"location":"end"}}],"#,
-        r#""epochs":3,"limits":{"concurrency":1,"requests_per_minute":2,"tokens_per_minute":3,"retries":0,"timeout":"1m 30s","#,
+        r#""epochs":3,"limits":{"concurrency":1,"requests_per_minute":2,"tokens_per_minute":3,"#,
+        r#""input_tokens_per_minute":4,"output_tokens_per_minute":5,"retries":0,"timeout":"1m 30s","#,
         r#""connect_timeout":"10s"},"mode":"batch","salt":"s"}"#,
     );
     assert_eq!(settings(&experiment), expect);

@@ -101,42 +101,52 @@ fn patience_ends_as_the_trouble_deserves() {
 }
 
 #[test]
-fn a_wait_that_is_asked_for_is_taken_within_bounds_and_only_the_limit_on_speed_holds_everybody_back()
- {
+fn a_wait_that_is_asked_for_is_taken_within_bounds() {
     use FaultKind::{Overloaded, RateLimited};
     let first_backoff = 500..1_000;
-    for (kind, asked, everybody, wait_ms) in [
-        (RateLimited, None, false, first_backoff.clone()),
-        (RateLimited, Some(0), true, first_backoff.clone()),
-        (RateLimited, Some(19), true, first_backoff.clone()),
-        (RateLimited, Some(20), true, 20..21),
-        (RateLimited, Some(5_000), true, 5_000..5_001),
-        (
-            RateLimited,
-            Some(1_000_000_000_000),
-            true,
-            3_600_000..3_600_001,
-        ),
-        (RateLimited, Some(u64::MAX), true, 3_600_000..3_600_001),
-        (Overloaded, None, false, first_backoff.clone()),
-        (Overloaded, Some(1), false, first_backoff.clone()),
-        (Overloaded, Some(5_000), false, 5_000..5_001),
-        (Overloaded, Some(u64::MAX), false, 3_600_000..3_600_001),
+    for (kind, asked, wait_ms) in [
+        (RateLimited, None, first_backoff.clone()),
+        (RateLimited, Some(0), first_backoff.clone()),
+        (RateLimited, Some(19), first_backoff.clone()),
+        (RateLimited, Some(20), 20..21),
+        (RateLimited, Some(5_000), 5_000..5_001),
+        (RateLimited, Some(1_000_000_000_000), 3_600_000..3_600_001),
+        (RateLimited, Some(u64::MAX), 3_600_000..3_600_001),
+        (Overloaded, None, first_backoff.clone()),
+        (Overloaded, Some(1), first_backoff.clone()),
+        (Overloaded, Some(5_000), 5_000..5_001),
+        (Overloaded, Some(u64::MAX), 3_600_000..3_600_001),
     ] {
         let verdict = Patience::new(6).decide(&fault(kind, asked), true);
-        let Verdict::Retry {
-            wait,
-            everybody: found,
-            ..
-        } = verdict
-        else {
+        let Verdict::Retry { wait, .. } = verdict else {
             panic!("{kind:?} {asked:?}: {verdict:?}")
         };
-        assert_eq!(found, everybody, "{kind:?} {asked:?}");
         assert!(
             wait_ms.contains(&(wait.as_millis() as u64)),
             "{kind:?} {asked:?}: {wait:?}"
         );
+    }
+}
+
+#[test]
+fn only_a_limit_on_speed_closes_the_gate_and_only_an_ill_service_narrows_the_window() {
+    use FaultKind::{Denied, Malformed, Overloaded, RateLimited, Rejected};
+    for (trouble, expected) in [
+        (
+            fault(RateLimited, Some(5_000)),
+            Outcome::Refused(Duration::from_secs(5)),
+        ),
+        (fault(Overloaded, Some(5_000)), Outcome::Ill),
+        (timeout(), Outcome::Ill),
+        (broken(), Outcome::Ill),
+        (unreachable(), Outcome::Ill),
+        (fault(Rejected, None), Outcome::Other),
+        (fault(Malformed, None), Outcome::Other),
+        (fault(Denied, None), Outcome::Other),
+        (redirect(), Outcome::Other),
+    ] {
+        let outcome = Patience::new(6).decide(&trouble, true).outcome();
+        assert_eq!(outcome, expected, "{trouble:?}");
     }
 }
 
@@ -148,7 +158,6 @@ fn waits_double_up_to_half_a_minute_with_as_much_again_by_chance() {
         let verdict = patience.decide(&timeout(), true);
         let Verdict::Retry {
             wait,
-            everybody: false,
             cause: Cause::Timeout,
         } = verdict
         else {
