@@ -560,6 +560,18 @@ async fn a_hostile_provider_cannot_keep_a_call_alive_or_forge_a_message() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_always_says_again_is_asked_so_often_and_no_oftener() {
+    let script = Script::new(vec![error(500, "")]);
+    let params = r#"{"attack":"never-give-up"}"#;
+    let lane = lane(&HOSTILE, params, None, SETTINGS, &script).await;
+    let (result, _) = ask(&lane).await;
+    assert_eq!(
+        (in_words(&result).as_str(), script.calls()),
+        ("fails: rate-limited", 201)
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_without_end_is_cut_to_the_longest_that_is_sensible() {
     let script = Script::new(vec![error(429, "")]);
     let lane = lane(
