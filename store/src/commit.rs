@@ -50,12 +50,16 @@ impl Store {
         if group.is_empty() {
             return self.refuse_if_stopped().map(|()| Vec::new());
         }
-        self.write(|database, write| {
+        let puts = self.write(|database, write| {
             let puts = put_all(&self.shelf.over(database), write, group.entries)?;
             journal::apply(write, group.journal)?;
             runs::apply(write, group.touched)?;
             Ok(puts)
-        })
+        })?;
+        if puts.contains(&Put::Stored) {
+            self.train_if_due();
+        }
+        Ok(puts)
     }
 
     fn refuse_if_stopped(&self) -> Result<(), WriteError> {

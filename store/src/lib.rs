@@ -69,6 +69,9 @@ mod runs;
 /// Commits.
 mod commit;
 
+/// How dictionaries come about.
+mod train;
+
 /// All that is stored, one after the other.
 mod walk;
 

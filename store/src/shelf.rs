@@ -8,7 +8,7 @@
 
 use crate::codec::{Dictionaries, Dictionary};
 use crate::tables::{DICTIONARIES, META};
-use redb::{Database, ReadableDatabase};
+use redb::{Database, ReadableDatabase, WriteTransaction};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -93,6 +93,27 @@ pub(crate) fn checked(id: u32, row: &[u8]) -> Option<&[u8]> {
     let (sum, dictionary) = row.split_first_chunk()?;
     let fits = dictionary.len() <= DICTIONARY_LIMIT && *sum == check(id, dictionary);
     fits.then_some(dictionary)
+}
+
+/// Keeps a dictionary under this number.
+pub(crate) fn keep(
+    write: &WriteTransaction,
+    id: u32,
+    dictionary: &[u8],
+) -> Result<(), redb::Error> {
+    let row = [check(id, dictionary).as_slice(), dictionary].concat();
+    let mut table = write.open_table(DICTIONARIES)?;
+    for number in rows(id) {
+        table.insert(number, row.as_slice())?;
+    }
+    Ok(())
+}
+
+/// What is packed from now on is packed with this dictionary.
+pub(crate) fn activate(write: &WriteTransaction, kind: Kind, id: u32) -> Result<(), redb::Error> {
+    let mut meta = write.open_table(META)?;
+    meta.insert(kind.key(), id.to_le_bytes().as_slice())?;
+    Ok(())
 }
 
 fn check(id: u32, dictionary: &[u8]) -> [u8; 32] {

@@ -10,6 +10,7 @@ use crate::{Answer, Digest, StoredRequest};
 use crate::{packed, record};
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTableMetadata};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::{fmt, fs, io};
 
@@ -22,6 +23,8 @@ pub struct Store {
     path: PathBuf,
     id: StoreId,
     pub(crate) shelf: Shelf,
+    /// How many records there must be for the next look at the dictionaries, as far as this process knows.
+    pub(crate) training_due: AtomicU64,
     /// Why no further commit is made.
     pub(crate) stopped: Mutex<Option<String>>,
 }
@@ -34,6 +37,7 @@ impl Store {
             path: path.into(),
             id,
             shelf: Shelf::default(),
+            training_due: AtomicU64::new(0),
             stopped: Mutex::default(),
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! meta-1     &str -> bytes      format: u32 | store_id: 16 bytes | key_schema: text | dictionary_answers: u32
-//!                               | dictionary_requests: u32
+//!                               | dictionary_requests: u32 | trained_at: u64
 //! idx-1      [u8; 32] -> u64    request digest -> sequence
 //! rec-1      u64 -> bytes       sequence -> record; only ever appended to
 //! req-1      u64 -> bytes       sequence -> the request that the record answers, see `packed`

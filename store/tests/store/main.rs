@@ -26,3 +26,6 @@ mod spills;
 
 /// Requests, the journal, runs.
 mod notes;
+
+/// Dictionaries.
+mod dictionaries;
