@@ -64,7 +64,7 @@ impl Drop for Handle {
 
 /// redb may panic on a file that was changed behind its back: that is an error of the file, and not the end of the run.
 /// Nothing is used after a panic that it could have left half changed: a commit that fails stops the store.
-fn guarded<T>(act: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
+pub(crate) fn guarded<T>(act: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         Err(corrupted(

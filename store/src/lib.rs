@@ -78,6 +78,21 @@ mod walk;
 /// How a store file is made and opened.
 mod open;
 
+/// A storage over another one that stays as it is.
+mod overlay;
+
+/// Looks at all of a store.
+mod verify;
+
+/// A store written anew.
+mod copy;
+
+/// Answers as a stream of lines.
+mod stream;
+
+/// What a store holds, in numbers.
+mod stat;
+
 /// Where answers go when the disk refuses.
 mod spill;
 
@@ -87,6 +102,7 @@ mod absorb;
 pub use absorb::Absorbed;
 pub use answer::Answer;
 pub use commit::Put;
+pub use copy::{Copied, CopyError, Keep, Old, copy};
 pub use digest::{Digest, DigestError, ResponseDigest};
 pub use entry::{Entry, Group, Wish};
 pub use fault::{ReadError, RecordError, WriteError};
@@ -95,6 +111,9 @@ pub use open::{OpenError, Options};
 pub use request::{Sent, StoredRequest};
 pub use runs::{Begun, Run, RunId, Touched};
 pub use spill::Spill;
+pub use stat::Stat;
 pub use store::Store;
+pub use stream::{Imported, LineError, StreamError, parse_line, write_line};
 pub use tables::StoreId;
+pub use verify::{Finding, Report, Trouble, verify, verify_storage};
 pub use walk::Stored;

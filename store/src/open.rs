@@ -4,7 +4,8 @@
 use crate::Store;
 use crate::handle::{Handle, Opener};
 use crate::place::{self, Holder};
-use crate::tables::{self, FORMAT, KEY_SCHEMA, Meta, StoreId};
+use crate::tables::{self, FORMAT, KEY_SCHEMA, Meta, StoreId, Stranger};
+use redb::backends::FileBackend;
 use redb::{Builder, Database, StorageBackend};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -143,7 +144,7 @@ impl Store {
     }
 }
 
-fn builder(cache_bytes: usize) -> Builder {
+pub(crate) fn builder(cache_bytes: usize) -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(cache_bytes);
     builder
@@ -152,27 +153,50 @@ fn builder(cache_bytes: usize) -> Builder {
 fn open_checked(path: &Path, opener: Opener) -> Result<(Handle, StoreId), OpenError> {
     let explained = |error| explain(path, error);
     let handle = Handle::open(opener).map_err(explained)?;
-    let path = path.to_path_buf();
     match handle.with(tables::read_meta).map_err(explained)? {
         Meta::Usable(id) => Ok((handle, id)),
         Meta::Older(id) => {
-            let upgraded = handle.with(tables::upgrade);
-            upgraded.map_err(|error| explain(&path, error))?;
+            handle.with(tables::upgrade).map_err(explained)?;
             Ok((handle, id))
         }
-        Meta::Newer { format } => Err(OpenError::Newer {
+        Meta::Stranger(stranger) => Err(refused(path, stranger)),
+    }
+}
+
+/// Why a file with this `meta-1` is not used.
+pub(crate) fn refused(path: &Path, meta: Stranger) -> OpenError {
+    let path = path.to_path_buf();
+    match meta {
+        Stranger::Newer { format } => OpenError::Newer {
             path,
             found: format,
-        }),
-        Meta::OtherKeys { schema } => Err(OpenError::OtherKeys {
+        },
+        Stranger::OtherKeys { schema } => OpenError::OtherKeys {
             path,
             found: schema,
-        }),
-        Meta::Foreign(what) => Err(OpenError::NotAStore {
+        },
+        Stranger::Foreign(what) => OpenError::NotAStore {
             path,
             what: what.into(),
-        }),
+        },
     }
+}
+
+/// The file of a store that must be there, with the lock that keeps others out.
+pub(crate) fn backend(path: &Path) -> Result<FileBackend, OpenError> {
+    let foreign = |what: &str| OpenError::NotAStore {
+        path: path.into(),
+        what: what.into(),
+    };
+    match fs::metadata(path) {
+        Ok(file) if !file.is_file() => return Err(foreign("it is no regular file")),
+        Ok(file) if file.len() == 0 => return Err(foreign("it is empty")),
+        Ok(_) => {}
+        Err(error) => return Err(explain(path, redb::Error::Io(error))),
+    }
+    let file = fs::OpenOptions::new().read(true).write(true).open(path);
+    let file = file.map_err(|error| explain(path, redb::Error::Io(error)))?;
+    FileBackend::new(file).map_err(|error| explain(path, error.into()))
 }
 
 fn create(path: &Path) -> Result<(), OpenError> {
@@ -202,7 +226,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn explain(path: &Path, error: redb::Error) -> OpenError {
+pub(crate) fn explain(path: &Path, error: redb::Error) -> OpenError {
     let path = path.to_path_buf();
     match error {
         redb::Error::DatabaseAlreadyOpen => OpenError::Busy {

@@ -6,7 +6,7 @@
 //! decompressed. It covers the key, so that a record under another key is found out as surely as one with a flipped bit.
 //! It leaves out codec and dictionary, so that a body can be compressed anew without another bind.
 
-use crate::codec::{self, Dictionaries, Dictionary};
+use crate::codec::{self, Dictionaries, Dictionary, Packed};
 use crate::fault::{RecordError, VERSION};
 use crate::header::{self, Header};
 use crate::{Answer, Digest};
@@ -43,8 +43,28 @@ pub(crate) fn encode(
     answer: &Answer,
     dictionary: Option<&Dictionary>,
 ) -> Result<Vec<u8>, RecordError> {
-    let meta = encode_meta(answer)?;
     let packed = codec::pack(&answer.body, dictionary);
+    let (header, meta) = describe(key, answer, &packed)?;
+    Ok([header.to_bytes().as_slice(), &meta, &packed.bytes].concat())
+}
+
+/// What ties an answer to its request, whatever it is packed with.
+pub(crate) fn bind_of(key: &Digest, answer: &Answer) -> Result<[u8; 32], RecordError> {
+    let as_it_is = Packed {
+        codec: codec::AS_IT_IS,
+        dictionary: 0,
+        bytes: Vec::new(),
+    };
+    describe(key, answer, &as_it_is).map(|(header, _)| header.bind)
+}
+
+/// The header and the meta part.
+fn describe(
+    key: &Digest,
+    answer: &Answer,
+    packed: &Packed,
+) -> Result<(Header, Vec<u8>), RecordError> {
+    let meta = encode_meta(answer)?;
     let mut header = Header {
         version: VERSION,
         codec: packed.codec,
@@ -59,7 +79,7 @@ pub(crate) fn encode(
         bind: [0; 32],
     };
     header.bind = bind(&header, &meta, &answer.body);
-    Ok([header.to_bytes().as_slice(), &meta, &packed.bytes].concat())
+    Ok((header, meta))
 }
 
 /// Whether an answer can become a record; cheap.

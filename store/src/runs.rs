@@ -34,6 +34,14 @@ impl RunId {
         }
         RunId(start(&hasher))
     }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    pub(crate) const fn from_bytes(bytes: [u8; 16]) -> RunId {
+        RunId(bytes)
+    }
 }
 
 impl fmt::Display for RunId {
@@ -299,6 +307,14 @@ fn last_generation(write: &WriteTransaction, run: RunId) -> Result<u32, redb::Er
     }))
 }
 
+pub(crate) fn first_key(run: RunId) -> [u8; 28] {
+    key(run, 0, 0)
+}
+
+pub(crate) fn last_key(run: RunId) -> [u8; 28] {
+    key(run, u32::MAX, u64::MAX)
+}
+
 fn key(run: RunId, generation: u32, number: u64) -> [u8; 28] {
     let mut key = [0; 28];
     key[..16].copy_from_slice(&run.0);
@@ -308,7 +324,7 @@ fn key(run: RunId, generation: u32, number: u64) -> [u8; 28] {
 }
 
 /// The smallest key that is larger.
-fn after(key: [u8; 28]) -> Option<[u8; 28]> {
+pub(crate) fn after(key: [u8; 28]) -> Option<[u8; 28]> {
     let mut next = key;
     for byte in next.iter_mut().rev() {
         let (value, full) = byte.overflowing_add(1);

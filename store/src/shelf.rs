@@ -8,7 +8,7 @@
 
 use crate::codec::{Dictionaries, Dictionary};
 use crate::tables::{DICTIONARIES, META};
-use redb::{Database, ReadableDatabase, WriteTransaction};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, WriteTransaction};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -55,9 +55,8 @@ pub(crate) struct Loaded<'a> {
 impl Loaded<'_> {
     /// The dictionary that is used now for what is of this kind.
     pub(crate) fn active(&self, kind: Kind) -> Option<Arc<Dictionary>> {
-        let read = self.database.begin_read().ok()?;
-        let number = read.open_table(META).ok()?.get(kind.key()).ok()??;
-        self.find(u32::from_le_bytes(number.value().try_into().ok()?))
+        let meta = self.database.begin_read().ok()?.open_table(META).ok()?;
+        self.find(active_id(&meta, kind).ok()??)
     }
 
     fn load(&self, id: u32) -> Option<Dictionary> {
@@ -81,6 +80,15 @@ impl Dictionaries for Loaded<'_> {
         let mut shelf = self.shelf.0.write().unwrap_or_else(PoisonError::into_inner);
         Some(Arc::clone(shelf.entry(id).or_insert(dictionary)))
     }
+}
+
+/// The number of the dictionary that is used now for what is of this kind.
+pub(crate) fn active_id(
+    meta: &ReadOnlyTable<&'static str, &'static [u8]>,
+    kind: Kind,
+) -> Result<Option<u32>, redb::Error> {
+    let number = meta.get(kind.key())?;
+    Ok(number.and_then(|number| Some(u32::from_le_bytes(number.value().try_into().ok()?))))
 }
 
 /// The two rows of a dictionary.

@@ -52,6 +52,12 @@ impl fmt::Display for StoreId {
     }
 }
 
+impl serde::Serialize for StoreId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Debug for StoreId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StoreId({self})")
@@ -64,6 +70,12 @@ pub(crate) enum Meta {
     Usable(StoreId),
     /// A store that this version uses when it is [`upgrade`]d.
     Older(StoreId),
+    /// Something that this version does not use.
+    Stranger(Stranger),
+}
+
+/// A file that is no store, or none for this version.
+pub(crate) enum Stranger {
     Newer {
         format: u32,
     },
@@ -117,7 +129,7 @@ pub(crate) fn read_meta(database: &Database) -> Result<Meta, redb::Error> {
     let meta = match read.open_table(META) {
         Ok(meta) => meta,
         Err(TableError::Storage(error)) => return Err(error.into()),
-        Err(_) => return Ok(Meta::Foreign("it is a redb file of another program")),
+        Err(_) => return Ok(foreign("it is a redb file of another program")),
     };
     let format = meta
         .get("format")?
@@ -130,10 +142,16 @@ pub(crate) fn read_meta(database: &Database) -> Result<Meta, redb::Error> {
         .get("store_id")?
         .and_then(|bytes| bytes.value().try_into().ok());
     Ok(match (format, schema, id) {
-        (Some(format), _, _) if format > FORMAT => Meta::Newer { format },
-        (Some(1..=FORMAT), Some(schema), _) if schema != KEY_SCHEMA => Meta::OtherKeys { schema },
+        (Some(format), _, _) if format > FORMAT => Meta::Stranger(Stranger::Newer { format }),
+        (Some(1..=FORMAT), Some(schema), _) if schema != KEY_SCHEMA => {
+            Meta::Stranger(Stranger::OtherKeys { schema })
+        }
         (Some(FORMAT), Some(_), Some(id)) => Meta::Usable(StoreId(id)),
         (Some(1..FORMAT), Some(_), Some(id)) => Meta::Older(StoreId(id)),
-        _ => Meta::Foreign("its table meta-1 lacks the format, the id or the key schema"),
+        _ => foreign("its table meta-1 lacks the format, the id or the key schema"),
     })
+}
+
+fn foreign(what: &'static str) -> Meta {
+    Meta::Stranger(Stranger::Foreign(what))
 }

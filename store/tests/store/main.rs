@@ -29,3 +29,9 @@ mod notes;
 
 /// Dictionaries.
 mod dictionaries;
+
+/// Flipped bits.
+mod flips;
+
+/// Stores written anew, and streams.
+mod copies;

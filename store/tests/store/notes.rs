@@ -283,3 +283,101 @@ fn a_store_of_the_first_format_becomes_one_of_the_second() {
     );
     assert_eq!(store.journal_get(b"key").unwrap().unwrap(), b"value");
 }
+
+/// Written by the version that made this format, and read by every later one.
+#[test]
+fn a_store_of_the_second_format_is_read() {
+    let fixture = include_bytes!("../fixtures/format-2.redb.zst");
+    let storage = Memory::new(zstd::decode_all(fixture.as_slice()).unwrap());
+    let report =
+        xhost_store::verify_storage(storage.clone(), "fixture".as_ref(), |_, _| {}).unwrap();
+    assert!(report.is_whole(), "{report:?}");
+    let store = storage.open().unwrap();
+    let stat = store.stat().unwrap();
+    assert_eq!(
+        (stat.answers, stat.requests, stat.runs, stat.journal),
+        (320, 320, 1, 1)
+    );
+    assert!(stat.dictionaries > 0);
+    for n in 0..320 {
+        let entry = asked(n, answer("not looked at"));
+        let found = store.get(&entry.digest).unwrap().unwrap();
+        let text = format!("all answers have this in common, and that: {}", n * 7_919);
+        assert_eq!(found.body, text);
+        assert_eq!(
+            (found.created_ms, found.latency_ms),
+            (1_790_000_000_000 + n, n as u32)
+        );
+        let request = store.request(&entry.digest).unwrap().unwrap();
+        assert_eq!(request.body, format!("{{\"number\":{n}}}"));
+    }
+    assert_eq!(store.journal_get(b"batch").unwrap().unwrap(), b"submitted");
+    let (id, run) = store.runs().next().unwrap().unwrap();
+    assert_eq!(
+        (run.started_ms, run.ended_ms, run.generation),
+        (7, Some(9), 1)
+    );
+    assert_eq!(store.touched(id).flat_map(Result::unwrap).count(), 320);
+}
+
+/// A row of a table, in hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn rows_of_the_journal_of_runs_and_of_requests_have_the_golden_bytes() {
+    let (storage, store) = store();
+    store.journal(&[put("k", "v")]).unwrap();
+    let begun = store.begin_run(run("p", 1)).unwrap();
+    touch(&store, begun, 2, &[1]);
+    store.commit(&[asked(1, answer("one"))]).unwrap();
+    drop(store);
+    let database = Database::builder().create_with_backend(storage).unwrap();
+    let read = redb::ReadableDatabase::begin_read(&database).unwrap();
+    let journal = TableDefinition::<&[u8], &[u8]>::new("journal-1");
+    let row = read
+        .open_table(journal)
+        .unwrap()
+        .get(b"k".as_slice())
+        .unwrap()
+        .unwrap();
+    let hash = blake3::derive_key("xhost 2026-11 journal v1", b"\x01\0\0\0\0\0\0\0kv");
+    assert_eq!(hex(row.value()), format!("01{}76", hex(&hash[..16])));
+    let runs = TableDefinition::<&[u8; 16], &[u8]>::new("run-1");
+    let runs = read.open_table(runs).unwrap();
+    let (id, row) = runs.first().unwrap().unwrap();
+    let plan = b"\x01\0\0\0\0\0\0\0p\x07\0\0\0\0\0\0\0/runs/e";
+    assert_eq!(
+        id.value(),
+        &blake3::derive_key("xhost 2026-11 run id v1", plan)[..16]
+    );
+    let json = br#"{"experiment":"e","plan":"p","resolved":"{}","folder":"/runs/e","started_ms":1,"ended_ms":null,"generation":1}"#;
+    let hash = blake3::derive_key(
+        "xhost 2026-11 run v1",
+        &[id.value().as_slice(), json].concat(),
+    );
+    assert_eq!(row.value(), [b"\x01", &hash[..16], json].concat());
+    let touched = TableDefinition::<&[u8; 28], &[u8]>::new("runseq-1");
+    let touched = read.open_table(touched).unwrap();
+    let (key, row) = touched.first().unwrap().unwrap();
+    assert_eq!(
+        hex(key.value()),
+        format!("{}00000001{:016x}", hex(id.value()), 2)
+    );
+    let digests = *digest(1).as_bytes();
+    let hash = blake3::derive_key(
+        "xhost 2026-11 run v1",
+        &[key.value().as_slice(), &digests].concat(),
+    );
+    assert_eq!(row.value(), [&hash[..16], &digests].concat());
+    let requests = TableDefinition::<u64, &[u8]>::new("req-1");
+    let row = read.open_table(requests).unwrap().get(0).unwrap().unwrap();
+    let request = asked(1, answer("one")).request.unwrap();
+    let unpacked = zstd::decode_all(&row.value()[10..]).unwrap();
+    assert_eq!(unpacked, request);
+    assert_eq!(
+        hex(&row.value()[..10]),
+        format!("010100000000{:02x}000000", request.len())
+    );
+}

@@ -221,3 +221,15 @@ impl StorageBackend for Memory {
         Ok(())
     }
 }
+
+/// How much of something a test does: what the environment says, or what fits into CI.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a test is may come from outside"
+)]
+pub fn amount(variable: &str, usual: usize) -> usize {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().expect("a number"),
+        Err(_) => usual,
+    }
+}
