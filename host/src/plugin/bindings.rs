@@ -22,4 +22,4 @@ wasmtime::component::bindgen!({
 });
 
 pub use exports::xhost::plugin::{batch, prompt_builder, provider, scorer};
-pub use xhost::plugin::{log, types};
+pub use self::xhost::plugin::{log, types};
