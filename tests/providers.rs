@@ -1,7 +1,7 @@
 //! What the built-in providers send, held against definitions that we did not write: OpenAI's published schemas, and the
 //! types of the official SDKs.
 
-use crate::support::{repository, shared_data};
+use crate::support::{Simulator, repository, shared_data};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -253,4 +253,23 @@ async fn what_is_sent_has_the_types_of_the_official_sdks() {
         output.status.success() && said.contains("21 bodies"),
         "{said}"
     );
+}
+
+#[test]
+fn the_official_sdks_understand_the_simulator() {
+    let Some(python) = std::env::var_os("XHOST_PYTHON") else {
+        eprintln!(
+            "NOT RUN: set XHOST_PYTHON to a Python that has `openai` and `anthropic` from PyPI"
+        );
+        return;
+    };
+    let simulator = Simulator::start(&["--rpm", "60", "--tpm", "100000"]);
+    let output = Command::new(python)
+        .arg(repository().join("tests/clients/simulator_sdks.py"))
+        .arg(format!("http://{}", simulator.address))
+        .output()
+        .expect("Python runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
 }

@@ -21,5 +21,5 @@ wasmtime::component::bindgen!({
     imports: { default: trappable },
 });
 
-pub use exports::xhost::plugin::{batch, prompt_builder, provider, scorer};
 pub use self::xhost::plugin::{log, types};
+pub use exports::xhost::plugin::{batch, prompt_builder, provider, scorer};

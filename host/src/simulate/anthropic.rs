@@ -1,7 +1,8 @@
 //! Anthropic's words: `POST /v1/messages` in both versions of the API (the API reference, "Messages", and its migration
 //! guide to 2026-10-21).
 
-use super::{Asked, Refusal, cut, openai, tokens};
+use super::reply::{End, Reply};
+use super::{Asked, Refusal, Replies, openai};
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
@@ -53,6 +54,7 @@ pub(super) fn read(body: &Value, headers: &HeaderMap) -> Result<Asked, Refusal> 
             .unwrap_or_default(),
         most_tokens: Some(most_tokens),
         choices: 1,
+        stop: stop_sequences(body),
     })
 }
 
@@ -68,27 +70,61 @@ fn refuse_sampling(body: &Value) -> Result<(), Refusal> {
     })
 }
 
-pub(super) fn message(asked: &Asked, reply: &str, input_tokens: u64, number: u64) -> Value {
-    let (content, was_cut) = cut(reply, asked.most_tokens);
+fn stop_sequences(body: &Value) -> Vec<String> {
+    let given = body["stop_sequences"].as_array().into_iter().flatten();
+    given
+        .filter_map(|text| text.as_str().map(str::to_owned))
+        .collect()
+}
+
+pub(super) fn message(asked: &Asked, reply: &Reply<'_>, input_tokens: u64, number: u64) -> Value {
+    let (reason, sequence) = match reply.end {
+        End::Done => ("end_turn", None),
+        End::Length => ("max_tokens", None),
+        End::Stop(text) => ("stop_sequence", Some(text)),
+    };
     json!({
         "id": format!("msg_sim{number:08}"),
         "type": "message",
         "role": "assistant",
         "model": asked.model,
-        "content": [{ "type": "text", "text": content }],
-        "stop_reason": if was_cut { "max_tokens" } else { "end_turn" },
-        "stop_sequence": null,
+        "content": [{ "type": "text", "text": reply.text }],
+        "stop_reason": reason,
+        "stop_sequence": sequence,
         "usage": {
             "input_tokens": input_tokens,
             "cache_creation_input_tokens": 0,
             "cache_read_input_tokens": 0,
             "cache_creation": { "ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0 },
-            "output_tokens": tokens(content),
+            "output_tokens": reply.tokens(),
             "service_tier": "standard",
         },
     })
 }
 
-pub(super) fn error(refusal: &Refusal) -> Value {
-    json!({ "type": "error", "error": { "type": refusal.kind, "message": refusal.message }, "request_id": "req_sim" })
+pub(super) fn models(replies: Option<&Replies>) -> Value {
+    let names = openai::names(replies);
+    let model = |name: &&str| {
+        json!({
+            "type": "model",
+            "id": name,
+            "display_name": name,
+            "lifecycle": "active",
+            "created_at": "2026-01-01T00:00:00Z",
+        })
+    };
+    json!({
+        "data": names.iter().map(model).collect::<Vec<_>>(),
+        "has_more": false,
+        "first_id": names.first(),
+        "last_id": names.last(),
+    })
+}
+
+pub(super) fn error(refusal: &Refusal, request_id: &str) -> Value {
+    json!({
+        "type": "error",
+        "error": { "type": refusal.kind, "message": refusal.message },
+        "request_id": request_id,
+    })
 }

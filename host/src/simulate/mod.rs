@@ -11,6 +11,9 @@ mod openai;
 /// Anthropic's words.
 mod anthropic;
 
+/// A reply within the limits of its request.
+mod reply;
+
 /// Token buckets.
 mod limits;
 
@@ -30,7 +33,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use faults::{Fault, Faults};
-use limits::Limits;
+use limits::{Cost, Limits, Standing};
 use serde_json::Value;
 use std::io;
 use std::net::SocketAddr;
@@ -84,24 +87,44 @@ enum Dialect {
 }
 
 /// An error as one of the APIs would tell it.
+#[derive(Debug)]
 struct Refusal {
     status: u16,
     /// OpenAI's `type`, Anthropic's `error.type`.
     kind: &'static str,
     /// OpenAI's `code`.
     code: Option<&'static str>,
+    /// OpenAI's `param`: the place in the body.
+    param: Option<Box<str>>,
     message: String,
     retry_after: Option<u64>,
+    /// What the limits are, where they were looked at.
+    standing: Option<Standing>,
 }
 
 impl Refusal {
-    fn invalid(message: impl Into<String>) -> Refusal {
+    fn new(status: u16, message: impl Into<String>) -> Refusal {
         Refusal {
-            status: 400,
+            status,
             kind: "invalid_request_error",
             code: None,
+            param: None,
             message: message.into(),
             retry_after: None,
+            standing: None,
+        }
+    }
+
+    fn invalid(message: impl Into<String>) -> Refusal {
+        Refusal::new(400, message)
+    }
+
+    fn param(self, place: &str, code: Option<&'static str>) -> Refusal {
+        let param = Some(place.into());
+        Refusal {
+            param,
+            code,
+            ..self
         }
     }
 }
@@ -112,6 +135,7 @@ struct Asked {
     last_user_text: String,
     most_tokens: Option<u64>,
     choices: u64,
+    stop: Vec<String>,
 }
 
 /// Takes an address on this machine.
@@ -185,30 +209,43 @@ async fn answer(
     body: Bytes,
 ) -> Response {
     let path = uri.path();
+    let dialect = match path.ends_with("/messages") || headers.contains_key("anthropic-version") {
+        true => Dialect::Anthropic,
+        false => Dialect::OpenAi,
+    };
     match (method, path) {
         (Method::GET, "/stats") => json(200, &shared.stats.snapshot()),
         (Method::GET, path) if path.ends_with("/models") => {
-            json(200, &openai::models(shared.replies.as_ref()))
+            let replies = shared.replies.as_ref();
+            json(
+                200,
+                &match dialect {
+                    Dialect::OpenAi => openai::models(replies),
+                    Dialect::Anthropic => anthropic::models(replies),
+                },
+            )
         }
-        (Method::POST, path) if path.ends_with("/chat/completions") => {
-            call(&shared, Dialect::OpenAi, path, &headers, &body).await
+        (Method::POST, path)
+            if path.ends_with("/chat/completions") || path.ends_with("/messages") =>
+        {
+            call(&shared, dialect, path, &headers, &body).await
         }
-        (Method::POST, path) if path.ends_with("/messages") => {
-            call(&shared, Dialect::Anthropic, path, &headers, &body).await
-        }
-        (_, path) => {
-            let message = format!(
-                "the simulator has nothing at {path}; it answers POST …/chat/completions and …/messages"
-            );
-            let refusal = Refusal {
-                status: 404,
-                kind: "not_found_error",
-                code: None,
-                message,
-                retry_after: None,
-            };
-            refuse(Dialect::OpenAi, &refusal)
-        }
+        (method, path) => refuse(dialect, &nothing_there(dialect, &method, path), 0),
+    }
+}
+
+fn nothing_there(dialect: Dialect, method: &Method, path: &str) -> Refusal {
+    let message = format!(
+        "Invalid URL ({method} {path}): the simulator answers POST …/chat/completions and …/messages"
+    );
+    let (kind, code) = match dialect {
+        Dialect::OpenAi => ("invalid_request_error", Some("unknown_url")),
+        Dialect::Anthropic => ("not_found_error", None),
+    };
+    Refusal {
+        kind,
+        code,
+        ..Refusal::new(404, message)
     }
 }
 
@@ -219,13 +256,18 @@ async fn call(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Response {
-    let _in_flight = shared.stats.arrive();
+    let in_flight = shared.stats.arrive();
+    let number = in_flight.number;
     let result = checked_call(shared, dialect, path, headers, body).await;
     match result {
-        Ok(response) => response,
+        Ok((value, standing)) => {
+            let mut response = json(200, &value);
+            tell(&mut response, dialect, number, Some(&standing));
+            response
+        }
         Err(refusal) => {
             shared.stats.refused(refusal.status);
-            refuse(dialect, &refusal)
+            refuse(dialect, &refusal, number)
         }
     }
 }
@@ -236,27 +278,9 @@ async fn checked_call(
     path: &str,
     headers: &HeaderMap,
     body: &Bytes,
-) -> Result<Response, Refusal> {
+) -> Result<(Value, Standing), Refusal> {
     let key = credential(headers);
-    if shared
-        .key
-        .as_deref()
-        .is_some_and(|wanted| key != Some(wanted))
-    {
-        let message = format!("Incorrect API key provided: {}.", key.unwrap_or("none"));
-        let kind = if dialect == Dialect::OpenAi {
-            "invalid_request_error"
-        } else {
-            "authentication_error"
-        };
-        return Err(Refusal {
-            status: 401,
-            kind,
-            code: Some("invalid_api_key"),
-            message,
-            retry_after: None,
-        });
-    }
+    check_key(shared, dialect, key)?;
     let parsed: Value = serde_json::from_slice(body)
         .map_err(|e| Refusal::invalid(format!("We could not parse the JSON body: {e}")))?;
     let asked = match dialect {
@@ -265,36 +289,51 @@ async fn checked_call(
     };
     let digest = stats::body_digest(path, body);
     let attempt = shared.stats.attempt(digest);
-    let input_tokens = (body.len() as u64).div_ceil(4);
-    let standing = shared.limits.take(
-        key.unwrap_or(""),
-        &asked.model,
-        input_tokens,
-        Instant::now(),
-    )?;
-    if let Some(fault) = shared.faults.decide(digest, attempt) {
-        return Err(fault.refusal(dialect));
-    }
     let reply = match &shared.replies {
         Some(replies) => replies
             .find(&asked.model, &asked.last_user_text)
             .map(str::to_owned)
             .ok_or_else(|| no_reply(&asked))?,
-        None => made_up(digest),
+        None => reply::made_up(digest),
     };
+    let reply = reply::within(&reply, asked.most_tokens, &asked.stop);
+    let input = (body.len() as u64).div_ceil(4);
+    let cost = Cost {
+        input,
+        output: reply.tokens() * asked.choices,
+        most_output: asked.most_tokens.unwrap_or(0),
+    };
+    let account = format!("{}\n{}", key.unwrap_or(""), asked.model);
+    let standing = shared
+        .limits
+        .take(dialect, &account, cost, Instant::now())?;
+    if let Some(fault) = shared.faults.decide(digest, attempt) {
+        return Err(fault.refusal(dialect));
+    }
     tokio::time::sleep(shared.latency.of(digest, attempt)).await;
     let number = shared.stats.answered(digest);
     let value = match dialect {
-        Dialect::OpenAi => openai::completion(&asked, &reply, input_tokens, number),
-        Dialect::Anthropic => anthropic::message(&asked, &reply, input_tokens, number),
+        Dialect::OpenAi => openai::completion(&asked, &reply, input, number),
+        Dialect::Anthropic => anthropic::message(&asked, &reply, input, number),
     };
-    let mut response = json(200, &value);
-    for (name, value) in standing.headers(dialect, number) {
-        if let Ok(value) = value.parse() {
-            response.headers_mut().insert(name, value);
-        }
+    Ok((value, standing))
+}
+
+fn check_key(shared: &Shared, dialect: Dialect, key: Option<&str>) -> Result<(), Refusal> {
+    let wanted = shared.key.as_deref();
+    if wanted.is_none_or(|wanted| key == Some(wanted)) {
+        return Ok(());
     }
-    Ok(response)
+    let message = format!("Incorrect API key provided: {}.", key.unwrap_or("none"));
+    let kind = match dialect {
+        Dialect::OpenAi => "invalid_request_error",
+        Dialect::Anthropic => "authentication_error",
+    };
+    Err(Refusal {
+        kind,
+        code: Some("invalid_api_key"),
+        ..Refusal::new(401, message)
+    })
 }
 
 /// The key, from wherever one of the providers takes it.
@@ -312,48 +351,16 @@ fn no_reply(asked: &Asked) -> Refusal {
         asked.model
     );
     Refusal {
-        status: 404,
         kind: "not_found_error",
         code: Some("no_recorded_reply"),
-        message,
-        retry_after: None,
+        ..Refusal::new(404, message)
     }
 }
 
-/// A sentence with a number in it, the same for the same request.
-fn made_up(digest: u128) -> String {
-    const WORDS: [&str; 8] = [
-        "probably", "surely", "roughly", "exactly", "about", "nearly", "at least", "at most",
-    ];
-    format!(
-        "The answer is {} {}.",
-        WORDS[(digest % 8) as usize],
-        (digest >> 8) % 1_000
-    )
-}
-
-/// About four characters are a token; an answer has at least one.
-fn tokens(text: &str) -> u64 {
-    (text.len() as u64).div_ceil(4).max(1)
-}
-
-/// The reply within its limit, and whether that cut it.
-fn cut(reply: &str, most_tokens: Option<u64>) -> (&str, bool) {
-    let most = most_tokens.map_or(usize::MAX, |tokens| (tokens as usize).saturating_mul(4));
-    if reply.len() <= most {
-        return (reply, false);
-    }
-    let end = (0..=most)
-        .rev()
-        .find(|end| reply.is_char_boundary(*end))
-        .unwrap_or(0);
-    (&reply[..end], true)
-}
-
-fn refuse(dialect: Dialect, refusal: &Refusal) -> Response {
+fn refuse(dialect: Dialect, refusal: &Refusal, number: u64) -> Response {
     let value = match dialect {
         Dialect::OpenAi => openai::error(refusal),
-        Dialect::Anthropic => anthropic::error(refusal),
+        Dialect::Anthropic => anthropic::error(refusal, &request_id(number)),
     };
     let mut response = json(refusal.status, &value);
     if let Some(seconds) = refusal.retry_after {
@@ -361,7 +368,27 @@ fn refuse(dialect: Dialect, refusal: &Refusal) -> Response {
             .headers_mut()
             .insert(header::RETRY_AFTER, seconds.into());
     }
+    tell(&mut response, dialect, number, refusal.standing.as_ref());
     response
+}
+
+/// The headers around an answer: the request's id, and where the limits stand.
+fn tell(response: &mut Response, dialect: Dialect, number: u64, standing: Option<&Standing>) {
+    let id = match dialect {
+        Dialect::OpenAi => "x-request-id",
+        Dialect::Anthropic => "request-id",
+    };
+    let limits = standing.map(|standing| standing.headers(dialect));
+    let headers = [(id, request_id(number))].into_iter();
+    for (name, value) in headers.chain(limits.into_iter().flatten()) {
+        if let Ok(value) = value.parse() {
+            response.headers_mut().insert(name, value);
+        }
+    }
+}
+
+fn request_id(number: u64) -> String {
+    format!("req_sim{number:08}")
 }
 
 fn json(status: u16, value: &impl serde::Serialize) -> Response {
@@ -405,11 +432,10 @@ impl Fault {
             }
         };
         Refusal {
-            status,
             kind,
             code,
-            message: message.into(),
             retry_after,
+            ..Refusal::new(status, message)
         }
     }
 }

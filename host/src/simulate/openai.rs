@@ -1,6 +1,7 @@
 //! OpenAI's words: `POST /v1/chat/completions` and the errors around it (the API reference, "Chat completions").
 
-use super::{Asked, Refusal, Replies, cut, tokens};
+use super::reply::{End, Reply};
+use super::{Asked, Refusal, Replies};
 use serde_json::{Value, json};
 
 pub(super) fn read(body: &Value) -> Result<Asked, Refusal> {
@@ -10,8 +11,10 @@ pub(super) fn read(body: &Value) -> Result<Asked, Refusal> {
     let messages = body["messages"]
         .as_array()
         .filter(|messages| !messages.is_empty());
-    let messages =
-        messages.ok_or_else(|| Refusal::invalid("Missing required parameter: 'messages'."))?;
+    let messages = messages.ok_or_else(|| {
+        Refusal::invalid("Missing required parameter: 'messages'.")
+            .param("messages", Some("missing_required_parameter"))
+    })?;
     if body["stream"] == true {
         return Err(Refusal::invalid(
             "streams are not simulated; leave `stream` out",
@@ -22,21 +25,12 @@ pub(super) fn read(body: &Value) -> Result<Asked, Refusal> {
         .iter()
         .position(|message| !known.contains(&message["role"].as_str().unwrap_or("")))
     {
-        return Err(Refusal::invalid(format!(
-            "Invalid value for 'messages[{wrong}].role'."
-        )));
+        let place = format!("messages[{wrong}].role");
+        let refusal = Refusal::invalid(format!("Invalid value for '{place}'."));
+        return Err(refusal.param(&place, Some("invalid_value")));
     }
-    for name in ["temperature", "top_p"] {
-        if !body[name].is_null()
-            && !body[name]
-                .as_f64()
-                .is_some_and(|value| (0.0..=2.0).contains(&value))
-        {
-            return Err(Refusal::invalid(format!(
-                "Invalid '{name}': a number from 0 to 2 is expected."
-            )));
-        }
-    }
+    between(body, "temperature", 2)?;
+    between(body, "top_p", 1)?;
     let last = messages.iter().rfind(|message| message["role"] == "user");
     let most_tokens = [&body["max_completion_tokens"], &body["max_tokens"]]
         .into_iter()
@@ -48,7 +42,39 @@ pub(super) fn read(body: &Value) -> Result<Asked, Refusal> {
             .unwrap_or_default(),
         most_tokens,
         choices: body["n"].as_u64().unwrap_or(1).clamp(1, 128),
+        stop: one_or_many(&body["stop"]),
     })
+}
+
+fn between(body: &Value, name: &str, most: u32) -> Result<(), Refusal> {
+    let given = &body[name];
+    if given.is_null() {
+        return Ok(());
+    }
+    let (message, code) = match given.as_f64() {
+        Some(value) if value < 0.0 => (
+            format!("decimal below minimum value. Expected a value >= 0, but got {given} instead."),
+            "decimal_below_min_value",
+        ),
+        Some(value) if value > f64::from(most) => (
+            format!(
+                "decimal above maximum value. Expected a value <= {most}, but got {given} instead."
+            ),
+            "decimal_above_max_value",
+        ),
+        Some(_) => return Ok(()),
+        None => ("Expected a decimal.".to_owned(), "invalid_type"),
+    };
+    Err(Refusal::invalid(format!("Invalid '{name}': {message}")).param(name, Some(code)))
+}
+
+/// A text, or a list of texts.
+fn one_or_many(value: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    match value {
+        Value::Array(values) => values.iter().filter_map(text).collect(),
+        one => text(one).into_iter().collect(),
+    }
 }
 
 /// A message's text: a string, or the text parts of a list.
@@ -63,17 +89,25 @@ pub(super) fn text(content: &Value) -> String {
     }
 }
 
-pub(super) fn completion(asked: &Asked, reply: &str, input_tokens: u64, number: u64) -> Value {
-    let (content, was_cut) = cut(reply, asked.most_tokens);
+pub(super) fn completion(
+    asked: &Asked,
+    reply: &Reply<'_>,
+    input_tokens: u64,
+    number: u64,
+) -> Value {
+    let reason = match reply.end {
+        End::Done | End::Stop(_) => "stop",
+        End::Length => "length",
+    };
     let choice = |index: u64| {
         json!({
             "index": index,
-            "message": { "role": "assistant", "content": content, "refusal": null, "annotations": [] },
+            "message": { "role": "assistant", "content": reply.text, "refusal": null, "annotations": [] },
             "logprobs": null,
-            "finish_reason": if was_cut { "length" } else { "stop" },
+            "finish_reason": reason,
         })
     };
-    let output_tokens = tokens(content) * asked.choices;
+    let output_tokens = reply.tokens() * asked.choices;
     json!({
         "id": format!("chatcmpl-sim{number:08}"),
         "object": "chat.completion",
@@ -98,11 +132,21 @@ pub(super) fn completion(asked: &Asked, reply: &str, input_tokens: u64, number: 
 }
 
 pub(super) fn models(replies: Option<&Replies>) -> Value {
-    let names = replies.map(Replies::models).unwrap_or_default();
     let model = |name: &&str| json!({ "id": name, "object": "model", "created": 1_790_000_000, "owned_by": "xhost" });
-    json!({ "object": "list", "data": names.iter().map(model).collect::<Vec<_>>() })
+    let models: Vec<Value> = names(replies).iter().map(model).collect();
+    json!({ "object": "list", "data": models })
+}
+
+/// The models that replies are recorded of; without any, every name is one.
+pub(super) fn names(replies: Option<&Replies>) -> Vec<&str> {
+    replies.map_or_else(|| vec!["simulated"], Replies::models)
 }
 
 pub(super) fn error(refusal: &Refusal) -> Value {
-    json!({ "error": { "message": refusal.message, "type": refusal.kind, "param": null, "code": refusal.code } })
+    json!({ "error": {
+        "message": refusal.message,
+        "type": refusal.kind,
+        "param": refusal.param,
+        "code": refusal.code,
+    } })
 }

@@ -45,11 +45,15 @@ struct Seen {
 }
 
 /// A call that is under way.
-pub(super) struct InFlight<'a>(&'a AtomicU64);
+pub(super) struct InFlight<'a> {
+    in_flight: &'a AtomicU64,
+    /// Which call it is, from 1.
+    pub number: u64,
+}
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -66,10 +70,13 @@ pub(super) fn body_digest(path: &str, body: &[u8]) -> u128 {
 
 impl Counters {
     pub(super) fn arrive(&self) -> InFlight<'_> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
+        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);
-        InFlight(&self.in_flight)
+        InFlight {
+            in_flight: &self.in_flight,
+            number,
+        }
     }
 
     /// How often this request arrived before.
