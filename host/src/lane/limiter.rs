@@ -398,3 +398,9 @@ fn name(dimension: Dimension) -> &'static str {
         Dimension::OutputTokens => "output-tokens",
     }
 }
+
+#[cfg(test)]
+mod simulation;
+
+#[cfg(test)]
+mod tests;

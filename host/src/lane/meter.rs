@@ -38,6 +38,8 @@ struct Server {
     limit: f64,
     per_second: f64,
     level: f64,
+    /// When the level was that.
+    at: Instant,
     /// When the call left that told so.
     told: Instant,
 }
@@ -132,9 +134,9 @@ impl Meter {
             limit: reading.limit,
             per_second,
             level: level.min(reading.limit),
+            at: now,
             told: left,
         });
-        self.since = Some(now);
         let news = before.is_none_or(|before| {
             before.limit != reading.limit || (before.per_second / per_second - 1.0).abs() > 0.1
         });
@@ -150,7 +152,9 @@ impl Meter {
         });
         self.since = Some(self.since.map_or(now, |since| since.max(now)));
         if let Some(server) = &mut self.server {
+            let passed = now.saturating_duration_since(server.at).as_secs_f64();
             server.level = (server.level + passed * server.per_second).min(server.limit);
+            server.at = server.at.max(now);
         }
         if let Some(rate) = self.pace(factor) {
             self.level = (self.level + passed * rate).min(capacity(rate));

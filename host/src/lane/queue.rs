@@ -58,6 +58,21 @@ struct Waiting {
     go: oneshot::Sender<Pass>,
 }
 
+/// A place in the queue. Whoever gives it up takes everything of theirs with them: a run ends when nobody holds its events.
+struct Place<'a> {
+    queue: &'a Queue,
+    left: bool,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.left {
+            let mut state = self.queue.state();
+            state.waiting.iter_mut().for_each(Shares::forget_gone);
+        }
+    }
+}
+
 /// Leave to send one call. What was reserved for it is settled when the call's fate is known; without that, it counts as
 /// a call whose answer nobody waits for.
 pub(super) struct Pass {
@@ -94,6 +109,11 @@ impl Queue {
         urgency: Urgency,
         asker: &Asker,
     ) -> Pass {
+        // Dropped last, when the receiver is gone already.
+        let mut place = Place {
+            queue: self,
+            left: false,
+        };
         let (go, mut gone) = oneshot::channel();
         let waiting = Waiting {
             expected,
@@ -106,7 +126,10 @@ impl Queue {
             tokio::select! {
                 biased;
                 pass = &mut gone => match pass {
-                    Ok(pass) => return pass,
+                    Ok(pass) => {
+                        place.left = true;
+                        return pass;
+                    }
                     // The state keeps every sender until it is used.
                     Err(_) => std::future::pending::<()>().await,
                 },
@@ -194,7 +217,6 @@ impl Queue {
 impl State {
     /// When the next one may go; `None` where nobody waits.
     fn next(&mut self, now: Instant) -> Option<Turn> {
-        self.waiting.iter_mut().for_each(Shares::forget_gone);
         let expected = self.head()?.expected;
         Some(self.limiter.turn(now, &expected))
     }
@@ -233,17 +255,11 @@ impl Shares {
         taken
     }
 
-    /// Drops those at the head whom nobody waits for.
     fn forget_gone(&mut self) {
-        while let Some((_, queue)) = self.configs.front_mut() {
-            while queue.front().is_some_and(|waiting| waiting.go.is_closed()) {
-                queue.pop_front();
-            }
-            if !queue.is_empty() {
-                return;
-            }
-            self.configs.pop_front();
+        for (_, queue) in &mut self.configs {
+            queue.retain(|waiting| !waiting.go.is_closed());
         }
+        self.configs.retain(|(_, queue)| !queue.is_empty());
     }
 }
 
@@ -295,3 +311,6 @@ impl Drop for Pass {
         self.conclude(Outcome::Other);
     }
 }
+
+#[cfg(test)]
+mod tests;

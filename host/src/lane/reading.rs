@@ -53,17 +53,15 @@ impl Reading {
         self.limit - self.remaining
     }
 
-    /// The refills a second that these numbers can come from.
-    fn range(&self) -> std::ops::RangeInclusive<f64> {
-        let used = self.used();
-        let least = (used - self.unit).max(0.5 * used.min(self.unit));
+    /// The refills a second that these numbers can come from, when at least so much was used.
+    fn range(&self, least_used: f64) -> std::ops::RangeInclusive<f64> {
         let soonest = self.reset - self.reset_error;
         let most = if soonest > 0.0 {
-            used / soonest
+            self.used() / soonest
         } else {
             f64::INFINITY
         };
-        least / (self.reset + self.reset_error)..=most
+        least_used / (self.reset + self.reset_error)..=most
     }
 
     /// The refill a second, `current` being what was believed before; `None` where the numbers tell nothing.
@@ -71,10 +69,14 @@ impl Reading {
         if self.used() <= 0.0 || self.reset <= 0.0 {
             return None;
         }
-        let range = self.range();
-        if let Some(current) = current.filter(|current| range.contains(current)) {
+        // What is left is rounded down, so of one call that was used nearly all may have flowed in again.
+        let surely_used = self.used() - self.unit;
+        let possible = self.range(surely_used);
+        if let Some(current) = current.filter(|current| possible.contains(current)) {
             return Some(current);
         }
+        // A first answer tells of its own call, which was used just now.
+        let range = self.range(surely_used.max(0.5 * self.used().min(self.unit)));
         let nominal = self.used() / self.reset;
         let fits = WINDOWS
             .into_iter()
