@@ -166,14 +166,18 @@ impl Plugin {
         input_bytes: usize,
         function: impl FnOnce(&Loaded, Fresh<'_>) -> wasmtime::Result<R> + Send + 'static,
     ) -> Result<R, Failure> {
-        let loaded = Arc::clone(&self.shared);
+        let (loaded, observer) = (Arc::clone(&self.shared), self.observer.clone());
         let work = move || -> Result<R, (FailureKind, String)> {
             let host =
                 |e: wasmtime::Error| (FailureKind::Host, format!("could not be called: {e:#}"));
             let mut store =
                 sandbox::store(loaded.engine.wasmtime(), seed.0, input_bytes).map_err(host)?;
+            let budget = store.get_fuel().unwrap_or(0);
             let result = loaded.pre.instantiate(&mut store);
             let result = result.and_then(|instance| function(&loaded, (&mut store, &instance)));
+            if let Some(observer) = observer {
+                observer.look(&store, budget);
+            }
             result.map_err(|e| classify(&e, &store.data().stderr()))
         };
         match self.shared.engine.run(work).await {

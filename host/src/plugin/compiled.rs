@@ -2,7 +2,7 @@
 //! folder that only its owner may enter, is named after the component's digest and the engine's settings, and is checked
 //! against its own digest before it is loaded, and it is never taken from a user, a store or a bundle.
 
-use super::engine::Engine;
+use super::engine::{Compiled, Engine};
 use super::load::PluginDigest;
 use std::fs;
 use std::hash::{Hash, Hasher};
@@ -14,7 +14,15 @@ use wasmtime::component::Component;
 /// The hidden command that compiles what it reads.
 pub const COMPILE: &str = "compile-plugin";
 
-/// The component, from earlier or compiled now. Trouble with the folder costs time, never correctness.
+/// The component, if this machine has compiled it before.
+pub(super) fn earlier(engine: &Engine, digest: &PluginDigest) -> Option<Component> {
+    let compiled = engine
+        .compiled()
+        .filter(|compiled| private_folder(&compiled.folder))?;
+    load(engine.wasmtime(), &code_file(engine, compiled, digest))
+}
+
+/// The component, compiled now. Trouble with the folder costs time, never correctness.
 pub(super) fn component(
     engine: &Engine,
     digest: &PluginDigest,
@@ -26,13 +34,7 @@ pub(super) fn component(
     else {
         return Component::new(engine.wasmtime(), bytes);
     };
-    let file = compiled.folder.join(format!(
-        "{digest}-{}.cwasm",
-        settings_digest(engine.wasmtime())
-    ));
-    if let Some(component) = load(engine.wasmtime(), &file) {
-        return Ok(component);
-    }
+    let file = code_file(engine, compiled, digest);
     let elsewhere = compiled
         .compiler
         .as_ref()
@@ -41,6 +43,11 @@ pub(super) fn component(
         save(&file, &engine.wasmtime().precompile_component(bytes)?).ok();
     }
     load(engine.wasmtime(), &file).map_or_else(|| Component::new(engine.wasmtime(), bytes), Ok)
+}
+
+fn code_file(engine: &Engine, compiled: &Compiled, digest: &PluginDigest) -> PathBuf {
+    let settings = settings_digest(engine.wasmtime());
+    compiled.folder.join(format!("{digest}-{settings}.cwasm"))
 }
 
 /// Has this program, started anew, compile into the same folder. What it cannot do is done here, with the true error.

@@ -5,7 +5,8 @@ use super::bindings::{batch, prompt_builder, provider, scorer};
 use super::compiled;
 use super::engine::Engine;
 use super::fit;
-use super::inspect::{Inspected, Kind, LoadError, SIZE_LIMIT, inspect};
+use super::inspect::{Inspected, Kind, LoadError, SIZE_LIMIT, scan, validate};
+use super::observe::Observer;
 use super::sandbox::Sandbox;
 use std::fmt;
 use std::io::Read;
@@ -47,6 +48,7 @@ impl fmt::Debug for PluginDigest {
 #[derive(Clone)]
 pub struct Plugin {
     pub(super) shared: Arc<Loaded>,
+    pub(super) observer: Option<Observer>,
 }
 
 pub(super) struct Loaded {
@@ -83,12 +85,12 @@ impl Plugin {
     /// # Errors
     /// Where they are no plugin.
     pub fn from_bytes(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Plugin, LoadError> {
-        let inspected = inspect(name, bytes)?;
+        let inspected = scan(name, bytes)?;
         let digest = PluginDigest::of(bytes);
-        let compile = || compiled::component(engine, &digest, bytes);
-        let component = std::panic::catch_unwind(std::panic::AssertUnwindSafe(compile))
-            .map_err(|_| compile_error(name, "the compiler gave up on it"))?
-            .map_err(|e| compile_error(name, &format!("{e:#}")))?;
+        let component = match compiled::earlier(engine, &digest) {
+            Some(component) => component,
+            None => compile(engine, name, &digest, bytes)?,
+        };
         let (pre, exports) = link(engine, name, &component, &inspected)?;
         Ok(Plugin {
             shared: Arc::new(Loaded {
@@ -98,6 +100,7 @@ impl Plugin {
                 pre,
                 exports,
             }),
+            observer: None,
         })
     }
 
@@ -158,6 +161,20 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
         .read_to_end(&mut bytes)
         .map_err(failed)?;
     Ok(bytes)
+}
+
+/// Validated first: the compiler's own words are about wasmtime's internals.
+fn compile(
+    engine: &Engine,
+    name: &str,
+    digest: &PluginDigest,
+    bytes: &[u8],
+) -> Result<Component, LoadError> {
+    validate(name, bytes)?;
+    let compile = || compiled::component(engine, digest, bytes);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(compile))
+        .map_err(|_| compile_error(name, "the compiler gave up on it"))?
+        .map_err(|e| compile_error(name, &format!("{e:#}")))
 }
 
 fn compile_error(name: &str, what: &str) -> LoadError {

@@ -27,6 +27,9 @@ mod fit;
 /// A component that is ready to be called.
 mod load;
 
+/// What a call did besides its result.
+mod observe;
+
 /// The calls of the contract, each in a fresh instance on a worker thread.
 mod calls;
 
@@ -40,6 +43,7 @@ pub use engine::{Compiled, Engine, EngineError};
 pub use failure::{Failure, FailureKind};
 pub use inspect::{Kind, LoadError};
 pub use load::{Plugin, PluginDigest};
+pub use observe::{Observer, Trace};
 
 #[cfg(test)]
 mod tests;

@@ -39,6 +39,7 @@ pub(super) struct Sandbox {
     table: ResourceTable,
     stderr: Tail,
     log_left: usize,
+    memory: usize,
     clock: u64,
 }
 
@@ -102,8 +103,14 @@ impl Sandbox {
             table,
             stderr,
             log_left: LOG,
+            memory: 0,
             clock: 0,
         }
+    }
+
+    /// The most bytes that all of the instance's memories had together.
+    pub(super) fn memory_peak(&self) -> usize {
+        self.memory
     }
 
     /// What the guest wrote to stderr, control characters removed: it may end up on a terminal.
@@ -139,15 +146,16 @@ impl log::Host for Sandbox {
 impl ResourceLimiter for Sandbox {
     fn memory_growing(
         &mut self,
-        _: usize,
+        current: usize,
         desired: usize,
         _: Option<usize>,
     ) -> wasmtime::Result<bool> {
         if desired > MEMORY {
-            Err(Limit::Memory(MEMORY).into())
-        } else {
-            Ok(true)
+            return Err(Limit::Memory(MEMORY).into());
         }
+        // A memory never shrinks, so the sum is the peak.
+        self.memory += desired.saturating_sub(current);
+        Ok(true)
     }
 
     fn table_growing(

@@ -18,7 +18,7 @@ fn exporting(names: &[&str]) -> Vec<u8> {
 }
 
 fn found(bytes: &[u8]) -> (Kind, bool) {
-    let Inspected { kind, batch } = inspect("guest", bytes).expect("it is a plugin");
+    let Inspected { kind, batch, .. } = inspect("guest", bytes).expect("it is a plugin");
     (kind, batch)
 }
 
