@@ -36,6 +36,7 @@ use serde_json::{Map, Value};
 pub use arguments::is_override;
 pub use error::{ExperimentError, Spot};
 pub use files::{included_files, replace_files};
+pub(crate) use near::nearest;
 pub use values::{RowRange, Span};
 pub use written::{
     Dataset, Fields, Format, Limits, Mode, Model, Prompt, Sampling, Scorer, Shuffle, Written,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The word among `known` that is a slip or two away from `word`.
-pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let word = plain(word);
     let distance = |known: &str| strsim::damerau_levenshtein(&word, &plain(known));

@@ -79,6 +79,8 @@ pub(super) async fn resolve(
         )?,
         params: params(&settings.prompt.params, folder, "prompt.params")?,
     };
+    let place = "prompt.params";
+    library.check(&prompt.plugin, &prompt.params, place).await?;
     let (lane, sampling) = model(&settings.model, "model", folder, &limits, library, lanes).await?;
     let mut judges = BTreeMap::new();
     for (name, written) in &settings.models {
@@ -92,7 +94,7 @@ pub(super) async fn resolve(
         prompt,
         lane,
         sampling,
-        scorers: scorers(settings, folder, library)?,
+        scorers: scorers(settings, folder, library).await?,
         judges,
         epochs: settings.epochs.unwrap_or(1),
         salt: settings.salt.clone().unwrap_or_default(),
@@ -160,7 +162,7 @@ fn sampling(written: Option<&experiment::Sampling>, place: &str) -> Result<Sampl
 }
 
 /// The scorers that the experiment names, then those that were given and that it does not name.
-fn scorers(
+async fn scorers(
     settings: &experiment::Written,
     folder: &Path,
     library: &mut Library,
@@ -168,7 +170,9 @@ fn scorers(
     let mut uses = Vec::new();
     for (index, scorer) in settings.scorers.iter().enumerate() {
         let plugin = library.get(&scorer.plugin, Kind::Scorer, &format!("`scorers.{index}`"))?;
-        let params = params(&scorer.params, folder, &format!("scorers.{index}.params"))?;
+        let place = format!("scorers.{index}.params");
+        let params = params(&scorer.params, folder, &place)?;
+        library.check(&plugin, &params, &place).await?;
         uses.push(ScorerUse {
             label: Arc::from(scorer.label()),
             plugin: PluginUse { plugin, params },
@@ -182,6 +186,8 @@ fn scorers(
     for name in library.further_scorers(&named) {
         let plugin = library.get(&name, Kind::Scorer, "`--plugin`")?;
         let params = Arc::new("{}".to_owned());
+        let place = format!("scorers.{name}.params");
+        library.check(&plugin, &params, &place).await?;
         uses.push(ScorerUse {
             label: Arc::from(name),
             plugin: PluginUse { plugin, params },

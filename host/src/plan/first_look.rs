@@ -4,7 +4,7 @@
 use super::{Config, Plan, PlanError};
 use crate::dataset::Sample;
 use crate::plugin::bindings::scorer;
-use crate::plugin::{CallSeed, Failure, FailureKind, Plugin, types};
+use crate::plugin::{CallSeed, Failure, FailureKind, types};
 use std::sync::Arc;
 
 /// Looks at every config. What comes back is for the user to know.
@@ -50,17 +50,7 @@ pub(crate) fn guest_sample(sample: Sample) -> types::Sample {
     }
 }
 
-/// A plugin whose schema is none was built wrongly.
-async fn schema(plugin: &Plugin, place: &str) -> Result<(), PlanError> {
-    let refused = |failure| PlanError::Refused {
-        place: place.into(),
-        failure,
-    };
-    plugin.schema().await.map(drop).map_err(refused)
-}
-
 async fn prompt(config: &Config, sample: &Arc<types::Sample>) -> Result<(), PlanError> {
-    schema(&config.prompt.plugin, "`prompt`").await?;
     let params = Arc::clone(&config.prompt.params);
     let step = config
         .prompt
@@ -81,7 +71,6 @@ async fn prompt(config: &Config, sample: &Arc<types::Sample>) -> Result<(), Plan
 
 async fn scorers(config: &Config, sample: &Arc<types::Sample>) -> Result<(), PlanError> {
     for (index, used) in config.scorers.iter().enumerate() {
-        schema(&used.plugin.plugin, &format!("`scorers.{index}`")).await?;
         let sample = (**sample).clone();
         let subject = Arc::new(scorer::Subject {
             sample,

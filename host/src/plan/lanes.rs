@@ -120,6 +120,8 @@ impl Lanes {
         if let Some((_, lane)) = self.known.iter().find(|(known, _)| *known == identity) {
             return same_limits(lane, &settings, &model.name).map(|()| Arc::clone(lane));
         }
+        let params_place = format!("{place}.params");
+        library.check(&plugin, &params, &params_place).await?;
         let provider = Provider { plugin, params };
         let profile = provider.describe().await;
         let profile = profile.map_err(|failure| PlanError::Refused {

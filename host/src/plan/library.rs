@@ -2,7 +2,9 @@
 //! one. Each is loaded once.
 
 use super::PlanError;
-use crate::plugin::{Engine, Kind, Plugin, builtin};
+use super::schema::Schema;
+use crate::plugin::{Engine, Kind, Params, Plugin, builtin};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -12,6 +14,7 @@ pub struct Library {
     given: BTreeMap<String, Plugin>,
     loaded: BTreeMap<String, Plugin>,
     used: BTreeSet<String>,
+    schemas: BTreeMap<[u8; 32], Schema>,
 }
 
 impl Library {
@@ -48,6 +51,7 @@ impl Library {
             given,
             loaded: BTreeMap::new(),
             used: BTreeSet::new(),
+            schemas: BTreeMap::new(),
         })
     }
 
@@ -68,6 +72,24 @@ impl Library {
             Some(plugin) => Ok(plugin.clone().expect(kind, place)?),
             None => Err(PlanError::Settings(format!("the plugin `{name}` is gone"))),
         }
+    }
+
+    /// Holds parameters against the plugin's schema; `place` is where they stand, such as `scorers.0.params`.
+    ///
+    /// # Errors
+    /// Where they do not fit, or the plugin has no usable schema.
+    pub async fn check(
+        &mut self,
+        plugin: &Plugin,
+        params: &Params,
+        place: &str,
+    ) -> Result<(), PlanError> {
+        let identity = *plugin.digest().as_bytes();
+        let schema = match self.schemas.entry(identity) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(Schema::of(plugin, place).await?),
+        };
+        schema.check(params, plugin, place)
     }
 
     /// Scorers that were given and that no config names: `xhost run --plugin scorer.wasm` means to use them.

@@ -5,6 +5,9 @@
 /// Which plugin a name means.
 mod library;
 
+/// Parameters held against their plugin's schema.
+mod schema;
+
 /// Which model at which address, each once in a process.
 mod lanes;
 
@@ -23,7 +26,7 @@ use crate::dataset::{Dataset, DatasetError};
 use crate::experiment::{Cell, Experiment, ExperimentError};
 use crate::lane::Lane;
 use crate::plugin::inspect::API_VERSION;
-use crate::plugin::{Engine, EngineError, Failure, LoadError};
+use crate::plugin::{Engine, EngineError, Failure, Kind, LoadError};
 use crate::request::EndpointError;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -93,6 +96,26 @@ pub enum PlanError {
         place: String,
         /// The plugin's words.
         failure: Failure,
+    },
+    /// Parameters that the plugin's schema does not allow.
+    #[error("`{path}`: {what} (the {kind} `{plugin}`; `xhost plugin show` prints what it takes)")]
+    Params {
+        /// Where, in the experiment's own terms.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+        /// What the plugin does.
+        kind: Kind,
+        /// Its name.
+        plugin: String,
+    },
+    /// A plugin was built wrongly.
+    #[error("the plugin `{plugin}` has a schema of its parameters that cannot be used: {what}")]
+    Schema {
+        /// The plugin.
+        plugin: String,
+        /// Why.
+        what: String,
     },
     /// An address is none.
     #[error(transparent)]
