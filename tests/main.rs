@@ -20,6 +20,9 @@ mod errors;
 /// What the built-in providers send, against definitions that we did not write.
 mod providers;
 
+/// The TypeScript types of the contract, and whether they are current.
+mod typescript;
+
 /// Prebuilt components are what their sources say.
 mod prebuilt;
 

@@ -88,5 +88,8 @@ pub mod run;
 /// A model API on this machine, for rehearsals and tests.
 pub mod simulate;
 
+/// Plugins from their authors' side: new projects, builds, cases, measurements.
+pub mod authoring;
+
 /// The command line.
 pub mod cli;

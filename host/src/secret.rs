@@ -49,6 +49,15 @@ pub fn base_url_from_environment(variable: &str) -> Option<String> {
         .filter(|value| !value.trim().is_empty())
 }
 
+/// Cargo's own folder, where the environment names one: its path is kept out of what is built.
+#[must_use]
+pub fn cargo_home_from_environment() -> Option<std::path::PathBuf> {
+    std::env::var("CARGO_HOME")
+        .ok()
+        .filter(|folder| !folder.is_empty())
+        .map(Into::into)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Secret;

@@ -1,6 +1,7 @@
 //! Which experiments a command is about, and where their answers are: the same words for every command.
 
 use super::{Failure, places};
+use crate::authoring::Source;
 use crate::experiment::{Experiment, Parts, is_override};
 use std::path::{Path, PathBuf};
 
@@ -10,8 +11,8 @@ pub(super) struct Chosen {
     /// Experiment files, and settings as KEY=VALUE (a comma makes a sweep) [default: xhost.yaml]
     #[arg(value_name = "FILE | KEY=V1,V2")]
     pub(super) words: Vec<String>,
-    /// Plugin component; what it does is read from the file
-    #[arg(long, value_name = "WASM")]
+    /// Plugin: a component (what it does is read from the file), or a .py or .js file with a function `score` or `prompt`
+    #[arg(long, value_name = "WASM | PY | JS")]
     pub(super) plugin: Vec<PathBuf>,
     /// Dataset: JSONL, CSV or Parquet; quote globs
     #[arg(long, value_name = "FILE")]
@@ -37,8 +38,20 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    /// The experiments, read.
+    /// The experiments, read. Plugins given as `.py` and `.js` are the components that they are built into, now or
+    /// earlier.
     pub(super) fn experiments(&self) -> Result<Vec<Experiment>, Failure> {
+        let mut experiments = self.read()?;
+        let plugins = experiments.iter_mut().flat_map(|one| &mut one.plugins);
+        for plugin in plugins.filter(|plugin| Source::is_script(plugin)) {
+            *plugin = places::workshop()
+                .component(plugin, |said| eprintln!("{said}"))
+                .map_err(Failure::wrong)?;
+        }
+        Ok(experiments)
+    }
+
+    fn read(&self) -> Result<Vec<Experiment>, Failure> {
         let (overrides, files): (Vec<String>, Vec<String>) = self
             .words
             .iter()

@@ -1,8 +1,10 @@
 //! Where things are by default: the store in the platform's data folder, compiled plugins in its cache folder, results
 //! under `runs/` in the current folder.
 
+use crate::authoring::Workshop;
 use crate::plugin::Compiled;
 use crate::results::RunFile;
+use crate::secret;
 use etcetera::{BaseStrategy, choose_base_strategy};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +32,18 @@ pub(super) fn compiled() -> Option<Compiled> {
         folder,
         compiler: std::env::current_exe().ok(),
     })
+}
+
+/// An author's things: built scripts in the cache, compilers in the data folder.
+pub(super) fn workshop() -> Workshop {
+    let places = choose_base_strategy().ok();
+    let places = places.as_ref();
+    let home_cargo = || Some(etcetera::home_dir().ok()?.join(".cargo"));
+    Workshop {
+        built: places.map(|places| places.cache_dir().join("xhost").join("built")),
+        tools: places.map(|places| places.data_dir().join("xhost").join("tools")),
+        cargo_home: secret::cargo_home_from_environment().or_else(home_cargo),
+    }
 }
 
 /// The folder for the results of this experiment: its name under `runs/`; where another run has that, the name and the

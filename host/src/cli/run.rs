@@ -21,6 +21,7 @@ Examples:
   xhost run a.yaml b.yaml                       two experiments side by side
   xhost run a.yaml model.name=x,y epochs=3      a sweep over two models, three answers a sample
   xhost run --plugin scorer.wasm                with a scorer of your own
+  xhost run --plugin scorer.py                  with one that is a function in Python
   xhost run --dataset d.jsonl --model openai/gpt-4o-mini --prompt '{{ question }}' --scorer match
   xhost run a.yaml --rehearse                   without a provider: no key, no cost";
 

@@ -143,7 +143,11 @@ impl Plugin {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+/// The bytes of a component's file, read once.
+///
+/// # Errors
+/// Where it cannot be read, or is larger than any plugin.
+pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let failed = |cause| LoadError::Read {
         path: path.into(),
         cause,

@@ -42,7 +42,7 @@ pub use compiled::COMPILE;
 pub use engine::{Compiled, Engine, EngineError};
 pub use failure::{Failure, FailureKind};
 pub use inspect::{Kind, LoadError};
-pub use load::{Plugin, PluginDigest};
+pub use load::{Plugin, PluginDigest, read};
 pub use observe::{Observer, Trace};
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 const STOP_REASONS = { stop: "end", length: "max-tokens", content_filter: "filtered" };
 
-/** @type {import("./sdk/xhost-plugin.d.ts").Provider} */
+/** @type {import("xhost:plugin").Provider} */
 export const provider = {
   schema: () => JSON.stringify({ type: "object", properties: {}, additionalProperties: false }),
 
@@ -25,7 +25,7 @@ export const provider = {
       temperature: sampling.temperature,
       top_p: sampling.topP,
       stop: sampling.stop.length > 0 ? sampling.stop : undefined,
-      seed: sampling.seed === undefined ? undefined : Number(sampling.seed),
+      seed: sampling.seed,
       ...JSON.parse(sampling.extra ?? "{}"),
     };
     return { method: "post", path: "/chat/completions", query: [], headers: [], body: JSON.stringify(body) };
@@ -39,11 +39,11 @@ export const provider = {
       parts: [{ tag: "text", val: said.content ?? "" }],
       stopReason: STOP_REASONS[choices[0].finish_reason] ?? "other",
       usage: {
-        input: BigInt(usage?.prompt_tokens ?? 0),
-        output: BigInt(usage?.completion_tokens ?? 0),
-        cacheRead: 0n,
-        cacheWrite: 0n,
-        reasoning: 0n,
+        input: usage?.prompt_tokens ?? 0,
+        output: usage?.completion_tokens ?? 0,
+        cacheRead: 0,
+        cacheWrite: 0,
+        reasoning: 0,
       },
       model: model ?? "",
     };
@@ -51,7 +51,7 @@ export const provider = {
 
   diagnose(_params, { status, headers, body }) {
     const wait = headers.find((header) => header.name === "retry-after")?.value;
-    const retryAfterMs = /^\d+$/.test(wait ?? "") ? BigInt(wait) * 1000n : undefined;
+    const retryAfterMs = /^\d+$/.test(wait ?? "") ? Number(wait) * 1000 : undefined;
     return { kind: kind(status), message: message(body), retryAfterMs };
   },
 

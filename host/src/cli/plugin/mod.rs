@@ -1,4 +1,10 @@
-//! `xhost plugin`: what plugins are there, and what a file is.
+//! `xhost plugin`: what plugins are there, what a file is, and, in `author`, everything on the way to a plugin of one's own.
+
+/// Making plugins.
+mod author;
+
+/// Checking, testing and measuring them.
+mod examine;
 
 use super::{Exit, Failure, places};
 use crate::plugin::inspect::SIZE_LIMIT;
@@ -7,7 +13,7 @@ use serde_json::json;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Look at plugins.
+/// Look at plugins, and make your own.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// List the plugins that are part of xhost
@@ -28,18 +34,34 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    New(author::New),
+    Build(author::Build),
+    Check(examine::Check),
+    Test(examine::Test),
+    Bench(examine::Bench),
 }
 
 pub(super) async fn main(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::New(arguments) => author::new(&arguments),
+        Command::Build(arguments) => author::build(&arguments),
+        Command::Check(arguments) => examine::check(&arguments).await,
+        Command::Test(arguments) => examine::test(&arguments).await,
+        Command::Bench(arguments) => examine::bench(&arguments).await,
+        Command::List { json } => show(None, json).await,
+        Command::Show { plugin, json } => show(Some(&plugin), json).await,
+    }
+}
+
+/// One plugin, or all that are built in.
+async fn show(plugin: Option<&Path>, as_json: bool) -> Result<Exit, Failure> {
     let engine = Engine::new(places::compiled()).map_err(|e| Failure::new(Exit::Internal, e))?;
-    let (plugins, as_json, many) = match command {
-        Command::List { json } => {
-            let all: Result<Vec<_>, _> = builtin::names()
-                .map(|name| builtin::load(&engine, name))
-                .collect();
-            (all.map_err(Failure::wrong)?, json, true)
-        }
-        Command::Show { plugin, json } => (vec![load(&engine, &plugin)?], json, false),
+    let many = plugin.is_none();
+    let plugins = match plugin {
+        Some(plugin) => vec![load(&engine, plugin)?],
+        None => builtin::names()
+            .map(|name| builtin::load(&engine, name).map_err(Failure::wrong))
+            .collect::<Result<Vec<_>, _>>()?,
     };
     let mut shown = Vec::with_capacity(plugins.len());
     for plugin in &plugins {

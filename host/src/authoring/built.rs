@@ -1,0 +1,144 @@
+//! Components of bare `.py` and `.js` files, built once and kept by content: the file's bytes, the SDK around them, and
+//! the contract. The folder is its owner's alone, and a component is held against its digest before it is used.
+
+use super::build::{BuildError, build};
+use super::embedded::{JS_SDK, PYTHON_SDK, WIT};
+use super::source::{Script, Source, SourceError};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Changes when the way of building does.
+const RECIPE: &str = "xhost built v1: componentize-py 0.25.1, jco 1.35.0 qjs";
+
+/// Where an author's things are.
+#[derive(Clone, Debug, Default)]
+pub struct Workshop {
+    /// Components of bare files; `None` where there is no home to keep them in.
+    pub built: Option<PathBuf>,
+    /// Compilers that xhost looks for first.
+    pub tools: Option<PathBuf>,
+    /// Cargo's folder: its path is kept out of components.
+    pub cargo_home: Option<PathBuf>,
+}
+
+impl Workshop {
+    /// The component of a bare file, built unless its like was built before. `said` is called before a build, which
+    /// takes seconds. The component's file has the script's name.
+    ///
+    /// # Errors
+    /// Where the file is no plugin, or cannot be built.
+    pub fn component(&self, file: &Path, said: impl FnOnce(&str)) -> Result<PathBuf, ScriptError> {
+        let source = Source::find(file)?;
+        let Source::Script(script) = &source else {
+            return Err(SourceError::Extension(file.into()).into());
+        };
+        let built = self.built.as_deref().filter(|folder| private(folder));
+        let built = built.ok_or(ScriptError::NoCache)?;
+        let folder = built.join(key(script));
+        let component = folder.join(format!("{}.wasm", script.stem()));
+        if is_whole(&component) {
+            return Ok(component);
+        }
+        said(&format!(
+            "building {} (once: the component is kept)",
+            file.display()
+        ));
+        let failed = |cause| ScriptError::Keep {
+            path: folder.clone(),
+            cause,
+        };
+        fs::create_dir_all(&folder).map_err(failed)?;
+        let fresh = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
+        build(
+            &source,
+            self.tools.as_deref(),
+            self.cargo_home.as_deref(),
+            fresh.path(),
+        )?;
+        let digest = digest(fresh.path()).map_err(failed)?;
+        fresh
+            .persist(&component)
+            .map_err(|error| failed(error.error))?;
+        // The digest goes last: a component without one is not used.
+        let mut checksum = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
+        checksum.write_all(digest.as_bytes()).map_err(failed)?;
+        checksum
+            .persist(digest_file(&component))
+            .map_err(|error| failed(error.error))?;
+        Ok(component)
+    }
+}
+
+/// A bare file gives no component.
+#[derive(Debug, thiserror::Error)]
+pub enum ScriptError {
+    /// It is no plugin.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// It does not build.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// Nowhere to keep it.
+    #[error(
+        "there is no folder of your own to keep built plugins in: set HOME or XDG_CACHE_HOME (its folder xhost/built must be \
+         yours, with mode 0700), or build the file with `xhost plugin build FILE` and give the .wasm"
+    )]
+    NoCache,
+    /// The disk refuses.
+    #[error("cannot keep the built plugin in {path}: {cause}", path = path.display())]
+    Keep {
+        /// The folder.
+        path: PathBuf,
+        /// The operating system's words.
+        cause: std::io::Error,
+    },
+}
+
+/// Everything that a component follows from.
+fn key(script: &Script) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key(RECIPE);
+    let mut add = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    add(format!("{:?}", script.language).as_bytes());
+    // Tracebacks name the file.
+    add(script.stem().as_bytes());
+    add(script.text.as_bytes());
+    for (name, text) in WIT.iter().chain(PYTHON_SDK).chain(JS_SDK) {
+        add(name.as_bytes());
+        add(text.as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn is_whole(component: &Path) -> bool {
+    let expected = fs::read_to_string(digest_file(component));
+    expected.is_ok_and(|expected| digest(component).is_ok_and(|found| found == expected.trim()))
+}
+
+fn digest_file(component: &Path) -> PathBuf {
+    component.with_extension("blake3")
+}
+
+fn digest(file: &Path) -> std::io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(fs::File::open(file)?)?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Makes the folder, or checks that it is ours alone.
+fn private(folder: &Path) -> bool {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
+    let Ok(metadata) = made.and_then(|()| fs::symlink_metadata(folder)) else {
+        return false;
+    };
+    metadata.is_dir()
+        && metadata.uid() == rustix::process::geteuid().as_raw()
+        && metadata.mode() & 0o077 == 0
+}
