@@ -9,6 +9,9 @@ mod simulate;
 /// `xhost plugin`.
 mod plugin;
 
+/// How many sockets there may be.
+mod sockets;
+
 /// Where things are by default.
 mod places;
 
@@ -109,7 +112,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    raise_file_limit();
+    sockets::raise_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -166,10 +169,4 @@ impl Failure {
 fn report(failure: &Failure) -> ExitCode {
     eprintln!("error: {}", failure.message);
     failure.exit.into()
-}
-
-/// A thousand calls in flight are a thousand sockets, and the usual limit is 1,024. Where it cannot be raised, the
-/// operating system's own error says so in time.
-fn raise_file_limit() {
-    let _ = rlimit::increase_nofile_limit(u64::MAX);
 }

@@ -1,7 +1,7 @@
 //! `xhost run`: experiments, in this one process.
 
 use super::chosen::Chosen;
-use super::{Exit, Failure, places};
+use super::{Exit, Failure, places, sockets};
 use crate::answers::Answers;
 use crate::experiment::Experiment;
 use crate::plan::{Lanes, Network, Plan};
@@ -64,6 +64,11 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
             .map_err(Failure::wrong)?;
         let out = out(&arguments, &plan, experiments.len());
         jobs.push((Arc::new(plan), out));
+    }
+    // The simulator of a rehearsal holds the other end of each socket.
+    let each = if arguments.rehearse { 2 } else { 1 };
+    if let Some(warning) = sockets::respect_limit(lanes.ceiling(), each) {
+        eprintln!("warning: {warning}");
     }
     let store = open_store(&stage.store)?;
     let stop = Stop::default();
