@@ -11,6 +11,9 @@ mod run;
 /// Plugins by other people, in three languages.
 mod guests;
 
+/// Plugin authors, from nothing to a verdict.
+mod authors;
+
 /// Plugins that mean harm.
 mod hostile;
 
