@@ -31,3 +31,9 @@ mod prebuilt;
 
 /// Rules of the architecture.
 mod tidy;
+
+/// Which stored answers a run uses.
+mod cache;
+
+/// The store's own commands.
+mod store;

@@ -21,6 +21,9 @@ pub enum StopReason {
     /// The server cannot be reached.
     #[error("{0}")]
     Unreachable(String),
+    /// Nothing may be asked for, and an answer is not there.
+    #[error("{0}")]
+    Missing(String),
     /// The store, or a result file, cannot be written.
     #[error("{0}")]
     Disk(String),

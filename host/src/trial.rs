@@ -2,7 +2,8 @@
 //! that is waited for is waited for here; no plugin is alive meanwhile. A failed trial is data. `Err` means that the trial
 //! was not decided, because the run or its model ended first.
 
-use crate::answers::{Answered, Answers, Origin};
+use crate::answers::{Answered, Answers, Origin, Question as Asked};
+use crate::cache::Terms;
 use crate::event::Origins;
 use crate::lane::{Asker, CallFailure, Lane, Urgency};
 use crate::plan::{Config, ScorerUse};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use xhost_store::Digest;
 
 /// The most that one trial may ask, judges included: a plugin that asks for ever spends the user's money.
-const MOST_ASKED: usize = 256;
+const MOST_ASKED: usize = crate::request::REPEATS as usize;
 
 /// One trial to be made.
 pub struct Trial {
@@ -28,6 +29,8 @@ pub struct Trial {
     pub sample: Arc<Sample>,
     /// The repeat, from 1.
     pub epoch: u32,
+    /// When the run was begun, in milliseconds since 1970-01-01 UTC: what is older may be too old.
+    pub run_started_ms: u64,
 }
 
 /// What a trial came to.
@@ -209,6 +212,9 @@ struct Desk<'a> {
     answers: &'a Answers,
     asker: &'a Asker,
     seed: CallSeed,
+    terms: Terms,
+    /// The trial, for the words of an error.
+    name: String,
     draws: HashMap<Digest, u32>,
     requests: Vec<record::Exchange>,
     usage: Usage,
@@ -220,6 +226,8 @@ type Question<'q> = (&'q Arc<Lane>, &'q Sampling, Prompt);
 impl<'a> Desk<'a> {
     fn new(trial: &'a Trial, answers: &'a Answers, asker: &'a Asker) -> Desk<'a> {
         let seed = CallSeed(seed(&trial.sample.id, trial.epoch));
+        let terms = trial.config.cache.at(trial.run_started_ms);
+        let name = format!("sample `{}`, epoch {}", trial.sample.id, trial.epoch);
         let (draws, requests) = (HashMap::new(), Vec::new());
         let (usage, origins) = (Usage::default(), Origins::default());
         Desk {
@@ -227,6 +235,8 @@ impl<'a> Desk<'a> {
             answers,
             asker,
             seed,
+            terms,
+            name,
             draws,
             requests,
             usage,
@@ -261,14 +271,19 @@ impl<'a> Desk<'a> {
             .iter()
             .zip(&askers)
             .map(|((lane, _, request, digest), asker)| {
-                answers.answer(request, *digest, lane, asker)
+                let question = Asked {
+                    request,
+                    digest: *digest,
+                    lane,
+                    terms: self.terms,
+                    trial: &self.name,
+                };
+                async move { answers.answer(&question, asker).await }
             });
         let answered = in_order(join_all(calls).await)?;
         let exchanges = sent.into_iter().zip(answered);
         Ok(exchanges
-            .map(|((_, prompt, _, digest), (answered, origin))| {
-                self.note(prompt, digest, &answered, origin)
-            })
+            .map(|((_, prompt, _, _), (answered, origin))| self.note(prompt, &answered, origin))
             .collect())
     }
 
@@ -322,13 +337,7 @@ impl<'a> Desk<'a> {
         Ok((request, digest))
     }
 
-    fn note(
-        &mut self,
-        prompt: Arc<Prompt>,
-        digest: Digest,
-        answered: &Answered,
-        origin: Origin,
-    ) -> Exchange {
+    fn note(&mut self, prompt: Arc<Prompt>, answered: &Answered, origin: Origin) -> Exchange {
         match origin {
             Origin::Hit => self.origins.hits += 1,
             Origin::Shared => self.origins.shared += 1,
@@ -336,7 +345,7 @@ impl<'a> Desk<'a> {
         }
         self.usage.add(&answered.completion.usage);
         self.requests.push(record::Exchange {
-            digest,
+            digest: answered.request,
             response: answered.response,
         });
         Exchange {

@@ -15,6 +15,12 @@ mod sockets;
 /// Where things are by default.
 mod places;
 
+/// How a command opens the store.
+mod opening;
+
+/// `xhost store`.
+mod store;
+
 /// Which experiments a command is about.
 mod chosen;
 
@@ -68,7 +74,7 @@ impl From<&StopReason> for Exit {
             StopReason::Disk(_) => Exit::Disk,
             StopReason::Budget(_) => Exit::Budget,
             StopReason::Internal(_) => Exit::Internal,
-            StopReason::Experiment(_) => Exit::Wrong,
+            StopReason::Experiment(_) | StopReason::Missing(_) => Exit::Wrong,
         }
     }
 }
@@ -100,6 +106,7 @@ struct Cli {
 enum Command {
     Run(run::Arguments),
     Simulate(simulate::Arguments),
+    Store(store::Arguments),
     #[command(subcommand)]
     Plugin(plugin::Command),
     #[command(subcommand)]
@@ -129,6 +136,7 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Run(arguments) => Box::pin(run::main(arguments)).await,
             Command::Simulate(arguments) => simulate::main(arguments).await,
+            Command::Store(arguments) => store::main(arguments).await,
             Command::Plugin(command) => plugin::main(command).await,
             Command::Prices(command) => prices::main(command),
             Command::CompilePlugin => plugin::compile(),

@@ -1,6 +1,7 @@
 //! `xhost run`: experiments, in this one process.
 
 use super::chosen::Chosen;
+use super::opening::{self, Busy};
 use super::{Exit, Failure, places, sockets};
 use crate::answers::Answers;
 use crate::experiment::Experiment;
@@ -13,7 +14,6 @@ use crate::{disk, simulate, summary};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use xhost_store::Store;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,7 +70,13 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     if let Some(warning) = sockets::respect_limit(lanes.ceiling(), each) {
         eprintln!("warning: {warning}");
     }
-    let store = open_store(&stage.store)?;
+    let busy = Busy::new(arguments.chosen.wait);
+    let names: Vec<&str> = jobs.iter().map(|(plan, _)| plan.name.as_str()).collect();
+    let command = format!("xhost run ({})", names.join(", "));
+    let store = opening::open(&stage.store, &command, busy).await?;
+    let trials = jobs.iter().map(|(plan, _)| plan.trials).sum::<u64>();
+    let missing = trials.saturating_sub(store.len().map_err(|e| Failure::new(Exit::Disk, e))?);
+    disk::check_room(&stage.store, missing).map_err(|e| Failure::new(Exit::Disk, e))?;
     let stop = Stop::default();
     let (answers, writer) = Answers::new(Arc::new(store), stop.clone());
     let interrupts = tokio::spawn(watch_interrupts(stop.clone()));
@@ -145,20 +151,6 @@ impl Stage {
             _rehearsal: Some(folder),
         })
     }
-}
-
-fn open_store(path: &Path) -> Result<Store, Failure> {
-    let fails = |error: xhost_store::OpenError| Failure::new(Exit::Disk, error);
-    let store = Store::open(path, xhost_store::Options::default()).map_err(fails)?;
-    for folder in disk::spill_folders(path) {
-        let absorbed = store
-            .absorb_spills(&folder)
-            .map_err(|e| Failure::new(Exit::Disk, e))?;
-        for line in absorbed.messages() {
-            eprintln!("{line}");
-        }
-    }
-    Ok(store)
 }
 
 /// The first Ctrl-C lets calls in flight finish; the second leaves at once.

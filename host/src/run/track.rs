@@ -54,6 +54,8 @@ const ROWS_AHEAD: usize = 32;
 pub(super) struct Track {
     /// The place of the block's first trial.
     pub first: u64,
+    /// When the run was begun.
+    pub run_started_ms: u64,
     /// Trials of one sample in the block.
     pub stride: u64,
     /// The configs, and each one's place within a sample's trials.
@@ -152,6 +154,7 @@ async fn admit(
                 config: Arc::clone(config),
                 sample: Arc::clone(sample),
                 epoch,
+                run_started_ms: track.run_started_ms,
             };
             let asker = Asker::new(config.index, events.clone());
             under_way.spawn(make(trial, ordinal, Arc::clone(answers), asker));
@@ -192,7 +195,10 @@ fn undecided(joined: Result<Joined, JoinError>, stop: &Stop) -> Result<(), StopR
     };
     if matches!(
         reason,
-        StopReason::Experiment(_) | StopReason::Internal(_) | StopReason::Disk(_)
+        StopReason::Experiment(_)
+            | StopReason::Internal(_)
+            | StopReason::Disk(_)
+            | StopReason::Missing(_)
     ) {
         stop.request(reason.clone());
     }
