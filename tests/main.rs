@@ -37,3 +37,6 @@ mod cache;
 
 /// The store's own commands.
 mod store;
+
+/// The program killed again and again.
+mod kills;

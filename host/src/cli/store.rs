@@ -256,7 +256,7 @@ impl Desk {
         when_free(self.busy, || {
             let mut progress = Progress::new("records copied");
             copy(&self.path, keep, old, command, |done, of| {
-                progress.tell(done, of)
+                progress.tell(done, of);
             })
         })
         .await
