@@ -53,44 +53,42 @@ fn request(numbers: &mut Seeded) -> StoredRequest {
 
 /// The request with one field changed.
 fn changes(request: &StoredRequest, numbers: &mut Seeded) -> Vec<StoredRequest> {
-    let with = |change: &dyn Fn(&mut StoredRequest)| {
-        let mut changed = request.clone();
-        change(&mut changed);
-        changed
-    };
     let more = format!("{}x", piece(numbers));
-    let mut all = vec![
-        with(&|one| one.endpoint.push_str(&more)),
-        with(&|one| one.method.push_str(&more)),
-        with(&|one| one.target.push_str(&more)),
-        with(&|one| one.headers.push((more.clone(), String::new()))),
-        with(&|one| one.body = [&one.body[..], more.as_bytes()].concat().into()),
-        with(&|one| one.epoch += 1),
-        with(&|one| one.repeat += 1),
-        with(&|one| one.salt.push_str(&more)),
-        // The end of each field moves to the beginning of the next.
-        with(&|one| {
-            one.endpoint
-                .pop()
-                .into_iter()
-                .for_each(|last| one.method.insert(0, last))
-        }),
-        with(&|one| {
-            one.method
-                .pop()
-                .into_iter()
-                .for_each(|last| one.target.insert(0, last))
-        }),
-        with(&|one| std::mem::swap(&mut one.endpoint, &mut one.salt)),
-        with(&|one| std::mem::swap(&mut one.epoch, &mut one.repeat)),
-        with(&|one| one.headers.reverse()),
-    ];
-    if let Some((name, value)) = request.headers.first().cloned() {
-        all.push(with(&|one| {
-            one.headers[0] = (format!("{name}{value}"), String::new())
-        }));
-        all.push(with(&|one| one.headers[0] = (value.clone(), name.clone())));
-        all.push(with(&|one| drop(one.headers.remove(0))));
+    let longer = |text: &str| format!("{text}{more}");
+    let mut all = vec![request.clone(); 13];
+    all[0].endpoint = longer(&request.endpoint);
+    all[1].method = longer(&request.method);
+    all[2].target = longer(&request.target);
+    all[3].headers.push((more.clone(), String::new()));
+    all[4].body = [&request.body[..], more.as_bytes()].concat().into();
+    all[5].epoch += 1;
+    all[6].repeat += 1;
+    all[7].salt = longer(&request.salt);
+    // The end of each field moves to the beginning of the next.
+    if let Some(last) = all[8].endpoint.pop() {
+        all[8].method.insert(0, last);
+    }
+    if let Some(last) = all[9].method.pop() {
+        all[9].target.insert(0, last);
+    }
+    all[10].endpoint.clone_from(&request.salt);
+    all[10].salt.clone_from(&request.endpoint);
+    all[11].epoch = request.repeat;
+    all[11].repeat = request.epoch;
+    all[12].headers.reverse();
+    if let Some((name, value)) = request.headers.first() {
+        let headers = [
+            (format!("{name}{value}"), String::new()),
+            (value.clone(), name.clone()),
+        ];
+        for header in headers {
+            let mut changed = request.clone();
+            changed.headers[0] = header;
+            all.push(changed);
+        }
+        let mut fewer = request.clone();
+        fewer.headers.remove(0);
+        all.push(fewer);
     }
     all
 }
