@@ -9,6 +9,12 @@ mod simulate;
 /// `xhost plugin`.
 mod plugin;
 
+/// `xhost limits`.
+mod limits;
+
+/// Limits that change while a run goes on.
+mod steer;
+
 /// How many sockets there may be.
 mod sockets;
 
@@ -105,6 +111,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Arguments),
+    Limits(limits::Arguments),
     Simulate(simulate::Arguments),
     Store(store::Arguments),
     #[command(subcommand)]
@@ -135,6 +142,7 @@ pub fn main() -> ExitCode {
     let ended = runtime.block_on(async {
         match cli.command {
             Command::Run(arguments) => Box::pin(run::main(arguments)).await,
+            Command::Limits(arguments) => limits::main(arguments).await,
             Command::Simulate(arguments) => simulate::main(arguments).await,
             Command::Store(arguments) => store::main(arguments).await,
             Command::Plugin(command) => plugin::main(command).await,
