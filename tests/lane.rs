@@ -181,7 +181,7 @@ fn with_few_sockets_fewer_calls_are_in_flight_and_the_user_is_told() {
 /// At one call a second the run would take minutes; a test ends when the new limits are obeyed.
 #[test]
 fn limits_change_while_a_run_goes_on_by_command_and_by_signal() {
-    let orders = |place: &Place, _pid: u32| {
+    let orders = |place: &Place| {
         let output = place
             .xhost()
             .args(["limits", "out", "requests_per_minute=60000"])
@@ -198,8 +198,7 @@ fn limits_change_while_a_run_goes_on_by_command_and_by_signal() {
             .status();
         assert!(killed.expect("kill runs").success());
     };
-    let ways: [&dyn Fn(&Place, u32); 2] = [&orders, &signal];
-    for change in ways {
+    for way in ["command", "signal"] {
         let (place, simulator) = (place(300), Simulator::start(&[]));
         place.write(
             "xhost.yaml",
@@ -218,7 +217,10 @@ fn limits_change_while_a_run_goes_on_by_command_and_by_signal() {
         while simulator.count("answered") < 1 {
             std::thread::yield_now();
         }
-        change(&place, run.id());
+        match way {
+            "command" => orders(&place),
+            _ => signal(&place, run.id()),
+        }
         assert!(run.wait().expect("it ends").success());
         assert_eq!(simulator.count("answered"), 300);
         let set = place
