@@ -2,7 +2,7 @@
 //! takes the file away and obeys. On SIGHUP it reads the experiments again, for their limits only. A file, and no signal to
 //! a number that was written down: that number may be another program's by now.
 
-use super::Failure;
+use super::{Failure, sockets};
 use crate::experiment::{Experiment, Limits};
 use crate::lane::{Ceiling, Lane, PaceLimits};
 use crate::plan::{Plan, lane_settings};
@@ -114,7 +114,7 @@ fn take(folder: &Path) -> io::Result<Option<Orders>> {
 fn obey(orders: &Orders, plan: &Plan, ceiling: &Ceiling) {
     for (key, value) in orders {
         if let (Key::Concurrency, Some(value)) = (key, value) {
-            ceiling.set_limit(usize::try_from(*value).unwrap_or(usize::MAX));
+            set_ceiling(ceiling, *value);
         }
     }
     for lane in lanes(plan) {
@@ -194,7 +194,15 @@ fn reread(
         eprintln!("{}: limits read again", run.plan.name);
     }
     if let Some(most) = most {
-        ceiling.set_limit(most as usize);
+        set_ceiling(ceiling, most.into());
+    }
+}
+
+/// As many as the sockets of this process allow.
+fn set_ceiling(ceiling: &Ceiling, most: u64) {
+    ceiling.set_limit(usize::try_from(most).unwrap_or(usize::MAX));
+    if let Some(warning) = sockets::respect_limit(ceiling, 1) {
+        eprintln!("warning: {warning}");
     }
 }
 
