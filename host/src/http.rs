@@ -6,6 +6,11 @@
     reason = "this is the file that opens sockets for providers"
 )]
 
+/// Bodies that are too large for memory.
+mod stream;
+
+pub use stream::{Download, FileBody};
+
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use std::sync::OnceLock;
@@ -99,6 +104,28 @@ pub enum TransportError {
 pub trait Transport: Send + Sync {
     /// One exchange.
     fn send(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>>;
+
+    /// One exchange whose body comes from disk; that of `request` is not sent. Where it is not overridden, in one piece.
+    fn upload(
+        &self,
+        request: Outgoing,
+        file: FileBody,
+    ) -> BoxFuture<'_, Result<Incoming, TransportError>> {
+        Box::pin(async move {
+            let origin = origin(&request.url);
+            let body = file.whole().map_err(|cause| TransportError::Unreachable {
+                origin,
+                cause: cause.to_string(),
+            })?;
+            self.send(Outgoing { body, ..request }).await
+        })
+    }
+
+    /// One exchange whose answer comes piece by piece. The time limit is that for each piece. Where it is not overridden,
+    /// in one piece.
+    fn download(&self, request: Outgoing) -> BoxFuture<'_, Result<Download, TransportError>> {
+        Box::pin(async move { self.send(request).await.map(Download::from) })
+    }
 }
 
 /// Real HTTP.
@@ -202,55 +229,136 @@ fn client(settings: &Settings) -> reqwest::Result<reqwest::Client> {
 impl Transport for Http {
     fn send(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, TransportError>> {
         Box::pin(async move {
-            let origin = origin(&request.url);
-            let unable = |cause| TransportError::Unreachable {
-                origin: origin.clone(),
-                cause,
+            let body = reqwest::Body::from(request.body.clone());
+            self.exchange(&request, body).await
+        })
+    }
+
+    fn upload(
+        &self,
+        request: Outgoing,
+        file: FileBody,
+    ) -> BoxFuture<'_, Result<Incoming, TransportError>> {
+        Box::pin(async move {
+            let unreadable = |cause: std::io::Error| TransportError::Unreachable {
+                origin: origin(&request.url),
+                cause: format!("{}: {cause}", file.path.display()),
             };
+            let length = file.length().map_err(unreadable)?;
+            // With its length, as the SDKs send it: not every server takes chunks.
+            let mut request = request.clone();
+            request
+                .headers
+                .push(("content-length".into(), length.to_string()));
+            let body = reqwest::Body::wrap_stream(file.pieces());
+            self.exchange(&request, body).await
+        })
+    }
+
+    fn download(&self, request: Outgoing) -> BoxFuture<'_, Result<Download, TransportError>> {
+        Box::pin(async move {
+            let body = reqwest::Body::from(request.body.clone());
+            let origin = origin(&request.url);
             let aboard = self.board(&request.url);
-            let client = aboard.0.get(&self.settings).map_err(unable)?;
-            let seconds = request.timeout.as_secs();
-            let exchange = exchange(client, &request, &origin);
-            tokio::time::timeout(request.timeout, exchange)
-                .await
-                .unwrap_or(Err(TransportError::Timeout {
-                    origin: origin.clone(),
-                    seconds,
-                }))
+            let opened = self.open(&aboard, &request, body);
+            let response = within(request.timeout, &origin, opened).await?;
+            let (status, headers) = (response.status().as_u16(), headers(&response));
+            let pieces = futures_util::stream::unfold(Some(response), move |response| {
+                let origin = origin.clone();
+                async move {
+                    let mut response = response?;
+                    let piece = async {
+                        let chunk = response.chunk().await;
+                        chunk.map_err(|error| failure(&error, &origin))
+                    };
+                    match within(request.timeout, &origin, piece).await {
+                        Ok(None) => None,
+                        Ok(Some(piece)) => Some((Ok(piece), Some(response))),
+                        Err(error) => Some((Err(error), None)),
+                    }
+                }
+            });
+            Ok(Download {
+                status,
+                headers,
+                pieces: Box::pin(pieces),
+            })
         })
     }
 }
 
-async fn exchange(
-    client: &reqwest::Client,
-    request: &Outgoing,
+async fn within<T>(
+    limit: Duration,
     origin: &str,
-) -> Result<Incoming, TransportError> {
-    let fails = |error: reqwest::Error| failure(&error, origin);
-    let method =
-        reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
-    let mut builder = client
-        .request(method, &request.url)
-        .body(request.body.clone());
-    for (name, value) in &request.headers {
-        builder = builder.header(name, value);
+    work: impl Future<Output = Result<T, TransportError>>,
+) -> Result<T, TransportError> {
+    let timeout = |_| TransportError::Timeout {
+        origin: origin.to_owned(),
+        seconds: limit.as_secs(),
+    };
+    tokio::time::timeout(limit, work).await.map_err(timeout)?
+}
+
+impl Http {
+    async fn exchange(
+        &self,
+        request: &Outgoing,
+        body: reqwest::Body,
+    ) -> Result<Incoming, TransportError> {
+        let origin = origin(&request.url);
+        let aboard = self.board(&request.url);
+        let exchange = async {
+            let response = self.open(&aboard, request, body).await?;
+            read(response, &origin).await
+        };
+        within(request.timeout, &origin, exchange).await
     }
-    let mut response = builder.send().await.map_err(fails)?;
-    let status = response.status();
-    if status.is_redirection() {
-        return Err(TransportError::Redirect {
-            origin: origin.into(),
-            status: status.as_u16(),
-        });
+
+    /// Sends, and reads the head of the answer.
+    async fn open(
+        &self,
+        aboard: &Aboard<'_>,
+        request: &Outgoing,
+        body: reqwest::Body,
+    ) -> Result<reqwest::Response, TransportError> {
+        let origin = origin(&request.url);
+        let unable = |cause| TransportError::Unreachable {
+            origin: origin.clone(),
+            cause,
+        };
+        let client = aboard.0.get(&self.settings).map_err(unable)?;
+        let method =
+            reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
+        let mut builder = client.request(method, &request.url).body(body);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        let sent = builder.send().await;
+        let response = sent.map_err(|error| failure(&error, &origin))?;
+        if response.status().is_redirection() {
+            return Err(TransportError::Redirect {
+                origin,
+                status: response.status().as_u16(),
+            });
+        }
+        Ok(response)
     }
+}
+
+fn headers(response: &reqwest::Response) -> Vec<(String, String)> {
     let value = |value: &reqwest::header::HeaderValue| {
         String::from_utf8_lossy(value.as_bytes()).into_owned()
     };
-    let headers = response
+    response
         .headers()
         .iter()
         .map(|(name, text)| (name.as_str().to_owned(), value(text)))
-        .collect();
+        .collect()
+}
+
+async fn read(mut response: reqwest::Response, origin: &str) -> Result<Incoming, TransportError> {
+    let fails = |error: reqwest::Error| failure(&error, origin);
+    let (status, headers) = (response.status().as_u16(), headers(&response));
     let mut body = BytesMut::new();
     let silent = |_| TransportError::Broken {
         origin: origin.into(),
@@ -269,7 +377,7 @@ async fn exchange(
         body.extend_from_slice(&chunk);
     }
     Ok(Incoming {
-        status: status.as_u16(),
+        status,
         headers,
         body: body.freeze(),
     })

@@ -75,7 +75,7 @@ impl Lane {
             .collect()
     }
 
-    fn trouble(&self, fault: Fault, status: Option<u16>) -> Trouble {
+    pub(super) fn trouble(&self, fault: Fault, status: Option<u16>) -> Trouble {
         let Fault {
             kind,
             message,

@@ -35,7 +35,14 @@ mod credential;
 /// What came back.
 mod answer;
 
+/// Calls beside the questions.
+mod errand;
+
+/// A form around a file.
+mod form;
+
 pub use ceiling::{Ceiling, Permit};
+pub use errand::ErrandError;
 pub use estimate::{Estimator, Expected};
 pub use limiter::{Departure, Limiter, Outcome, PaceLimits, Start, Turn};
 pub use queue::Urgency;
@@ -104,6 +111,8 @@ pub enum CallFailure {
     Trial(TrialFailure),
     /// Nothing was decided: the lane or the run ended first.
     Stopped(StopReason),
+    /// The answer comes with a batch: the trial is made again when it is there.
+    Deferred,
 }
 
 impl From<Failure> for CallFailure {

@@ -18,7 +18,7 @@ pub struct CallSeed(pub [u8; 32]);
 /// The parameters of a plugin as the experiment sets them: a JSON object as text.
 pub type Params = Arc<String>;
 
-type Fresh<'a> = (&'a mut Store<Sandbox>, &'a Instance);
+pub(super) type Fresh<'a> = (&'a mut Store<Sandbox>, &'a Instance);
 
 impl Plugin {
     /// The JSON Schema of the plugin's parameters.
@@ -37,7 +37,7 @@ impl Plugin {
                     Exports::Scorer(indices) => {
                         indices.load(&mut *store, instance)?.call_schema(store)
                     }
-                    Exports::Provider(indices) => {
+                    Exports::Provider(indices, _) => {
                         indices.load(&mut *store, instance)?.call_schema(store)
                     }
                 },
@@ -145,7 +145,7 @@ impl Plugin {
         })
     }
 
-    fn breach(&self, what: &str) -> Failure {
+    pub(super) fn breach(&self, what: &str) -> Failure {
         self.failure(FailureKind::Trap, &format!("broke the contract: {what}"))
     }
 
@@ -160,7 +160,7 @@ impl Plugin {
     }
 
     /// One call in one instance. The instance, whatever it did, is gone afterwards.
-    async fn call<R: Send + 'static>(
+    pub(super) async fn call<R: Send + 'static>(
         &self,
         seed: CallSeed,
         input_bytes: usize,
@@ -289,7 +289,7 @@ impl Provider {
         + 'static,
     ) -> Result<R, Failure> {
         let call = move |loaded: &Loaded, (store, instance): Fresh<'_>| {
-            let Exports::Provider(indices) = &loaded.exports else {
+            let Exports::Provider(indices, _) = &loaded.exports else {
                 return Err(wrong_kind());
             };
             let guest = indices.load(&mut *store, instance)?;
@@ -300,7 +300,7 @@ impl Provider {
 }
 
 /// Plugins are checked to be of the right kind before a run starts.
-fn wrong_kind() -> wasmtime::Error {
+pub(super) fn wrong_kind() -> wasmtime::Error {
     Breach("it is of another kind".into()).into()
 }
 

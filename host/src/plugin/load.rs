@@ -63,7 +63,7 @@ pub(super) struct Loaded {
 pub(super) enum Exports {
     PromptBuilder(prompt_builder::GuestIndices),
     Scorer(scorer::GuestIndices),
-    Provider(provider::GuestIndices),
+    Provider(provider::GuestIndices, Option<batch::GuestIndices>),
 }
 
 impl Plugin {
@@ -122,8 +122,14 @@ impl Plugin {
         match self.shared.exports {
             Exports::PromptBuilder(_) => Kind::PromptBuilder,
             Exports::Scorer(_) => Kind::Scorer,
-            Exports::Provider(_) => Kind::Provider,
+            Exports::Provider(..) => Kind::Provider,
         }
+    }
+
+    /// Whether it is a provider that takes batches.
+    #[must_use]
+    pub fn takes_batches(&self) -> bool {
+        matches!(self.shared.exports, Exports::Provider(_, Some(_)))
     }
 
     /// This plugin, if it is of the kind that `place` needs.
@@ -206,11 +212,15 @@ fn link(
     let exports = match inspected.kind {
         Kind::PromptBuilder => prompt_builder::GuestIndices::new(&pre).map(Exports::PromptBuilder),
         Kind::Scorer => scorer::GuestIndices::new(&pre).map(Exports::Scorer),
-        Kind::Provider => provider::GuestIndices::new(&pre).map(Exports::Provider),
+        Kind::Provider => {
+            let batch = inspected
+                .batch
+                .then(|| batch::GuestIndices::new(&pre))
+                .transpose()
+                .map_err(fails)?;
+            provider::GuestIndices::new(&pre).map(|provider| Exports::Provider(provider, batch))
+        }
     };
-    if inspected.batch {
-        batch::GuestIndices::new(&pre).map_err(fails)?;
-    }
     Ok((pre, exports.map_err(fails)?))
 }
 

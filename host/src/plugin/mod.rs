@@ -33,6 +33,9 @@ mod observe;
 /// The calls of the contract, each in a fresh instance on a worker thread.
 mod calls;
 
+/// The calls of the contract's batch half.
+mod batch_calls;
+
 /// The plugins that are part of this program.
 pub mod builtin;
 

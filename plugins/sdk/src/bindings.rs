@@ -51,7 +51,25 @@ pub mod scorer {
     });
 }
 
-#[cfg(feature = "provider")]
+/// A component with `batch` exports that interface too; the types of `provider` are the same under either name.
+#[cfg(feature = "batch")]
+#[expect(missing_docs, reason = "generated")]
+pub mod provider {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "xhost:plugin/batch-provider-plugin",
+        with: {
+            "xhost:plugin/types@0.1.0": crate::bindings::types,
+            "xhost:plugin/log@0.1.0": crate::bindings::log,
+        },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+        export_macro_name: "export_provider_bindings",
+        default_bindings_module: "xhost_plugin::glue::provider_bindings",
+    });
+}
+
+#[cfg(all(feature = "provider", not(feature = "batch")))]
 #[expect(missing_docs, reason = "generated")]
 pub mod provider {
     wit_bindgen::generate!({

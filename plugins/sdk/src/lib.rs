@@ -5,6 +5,7 @@
 //! | `scorer`   | [`Scorer`]        | [`export_scorer!`]         | judges a trial's answer                     |
 //! | `prompt`   | [`PromptBuilder`] | [`export_prompt_builder!`] | turns a sample into what the model is asked |
 //! | `provider` | [`Provider`]      | [`export_provider!`]       | speaks a model API as data                  |
+//! | `batch`    | [`Batch`]         | [`export_batch_provider!`] | the same, and the API's batches             |
 //!
 //! A plugin turns on exactly one of these features, and `template` where its parameters hold templates. Its functions are pure, so `cargo test` runs them natively, with no host and no
 //! WebAssembly. The types are those of the contract in `wit/`, as plain structs, with conveniences added.
@@ -58,6 +59,9 @@ mod scorer;
 #[cfg(feature = "provider")]
 mod provider;
 
+#[cfg(feature = "batch")]
+mod batch;
+
 #[cfg(feature = "provider")]
 mod body;
 
@@ -67,6 +71,11 @@ mod fault;
 #[cfg(feature = "provider")]
 mod media;
 
+#[cfg(feature = "batch")]
+pub use batch::{
+    Batch, BatchCounts, BatchPage, BatchResults, BatchState, Envelope, LineAnswer, LineOutcome,
+    ListedBatch, Multipart, RequestLine, Submission, SubmitStep, Upload, join_lines, raw_field,
+};
 pub use bindings::types::{
     Completion, Exchange, Media, Message, Part, Prompt, Refusal, Role, Sample, Sampling,
     StopReason, Tool, ToolCall, ToolResult, Usage,
@@ -80,8 +89,8 @@ pub use params::NoParams;
 pub use prompt_builder::{PromptBuilder, Step};
 #[cfg(feature = "provider")]
 pub use provider::{
-    Allowance, Auth, Dimension, Fault, FaultKind, Header, HttpRequest, HttpResponse, Method,
-    Profile, Provider, header_value,
+    Allowance, Auth, BatchLimits, Dimension, Fault, FaultKind, Header, HttpRequest, HttpResponse,
+    Method, Profile, Provider, header_value,
 };
 #[cfg(feature = "scorer")]
 pub use scorer::{Judgement, Question, Score, Scorer, Subject, Value};
@@ -95,6 +104,8 @@ pub use serde_json;
 pub mod glue {
     pub use crate::params::{read, schema};
 
+    #[cfg(feature = "batch")]
+    pub use crate::batch::glue as batch;
     #[cfg(feature = "prompt")]
     pub use crate::{bindings::prompt as prompt_bindings, prompt_builder::glue as prompt};
     #[cfg(feature = "provider")]

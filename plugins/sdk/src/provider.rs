@@ -1,8 +1,8 @@
 //! What a provider implements.
 
 pub use crate::bindings::provider::exports::xhost::plugin::provider::{
-    Allowance, Auth, Dimension, Fault, FaultKind, Header, HttpRequest, HttpResponse, Method,
-    Profile,
+    Allowance, Auth, BatchLimits, Dimension, Fault, FaultKind, Header, HttpRequest, HttpResponse,
+    Method, Profile,
 };
 use crate::{Body, Completion, Prompt, Refusal};
 use schemars::JsonSchema;
@@ -59,6 +59,17 @@ pub fn header_value<'a>(headers: &'a [Header], name: &str) -> Option<&'a str> {
 }
 
 impl HttpRequest {
+    /// A GET.
+    pub fn get(path: impl Into<String>) -> HttpRequest {
+        HttpRequest {
+            method: Method::Get,
+            path: path.into(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
     /// A POST of this JSON.
     pub fn post(path: impl Into<String>, body: &Body) -> HttpRequest {
         HttpRequest {
@@ -68,6 +79,15 @@ impl HttpRequest {
             headers: Vec::new(),
             body: Some(body.to_string()),
         }
+    }
+}
+
+impl HttpRequest {
+    /// The same without a body.
+    #[must_use]
+    pub fn bare(mut self) -> HttpRequest {
+        self.body = None;
+        self
     }
 }
 
@@ -81,38 +101,47 @@ macro_rules! export_provider {
         const _: () = {
             struct Component;
 
-            impl $crate::glue::provider::Guest for Component {
-                fn schema() -> String {
-                    $crate::glue::provider::schema::<$plugin>()
-                }
-
-                fn describe(params: String) -> Result<$crate::Profile, $crate::Refusal> {
-                    $crate::glue::provider::describe::<$plugin>(&params)
-                }
-
-                fn encode(
-                    params: String,
-                    model: String,
-                    prompt: $crate::Prompt,
-                ) -> Result<$crate::HttpRequest, $crate::Refusal> {
-                    $crate::glue::provider::encode::<$plugin>(&params, model, prompt)
-                }
-
-                fn decode(params: String, body: String) -> Result<$crate::Completion, $crate::Fault> {
-                    $crate::glue::provider::decode::<$plugin>(&params, &body)
-                }
-
-                fn diagnose(params: String, response: $crate::HttpResponse) -> $crate::Fault {
-                    $crate::glue::provider::diagnose::<$plugin>(&params, response)
-                }
-
-                fn allowances(headers: Vec<$crate::Header>) -> Vec<$crate::Allowance> {
-                    <$plugin as $crate::Provider>::allowances(headers)
-                }
-            }
+            $crate::provider_guest!($plugin, Component);
 
             $crate::glue::provider_bindings::export_provider_bindings!(Component with_types_in $crate::glue::provider_bindings);
         };
+    };
+}
+
+/// The contract's functions of a provider, on a type of the macro's own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! provider_guest {
+    ($plugin:ty, $component:ident) => {
+        impl $crate::glue::provider::Guest for $component {
+            fn schema() -> String {
+                $crate::glue::provider::schema::<$plugin>()
+            }
+
+            fn describe(params: String) -> Result<$crate::Profile, $crate::Refusal> {
+                $crate::glue::provider::describe::<$plugin>(&params)
+            }
+
+            fn encode(
+                params: String,
+                model: String,
+                prompt: $crate::Prompt,
+            ) -> Result<$crate::HttpRequest, $crate::Refusal> {
+                $crate::glue::provider::encode::<$plugin>(&params, model, prompt)
+            }
+
+            fn decode(params: String, body: String) -> Result<$crate::Completion, $crate::Fault> {
+                $crate::glue::provider::decode::<$plugin>(&params, &body)
+            }
+
+            fn diagnose(params: String, response: $crate::HttpResponse) -> $crate::Fault {
+                $crate::glue::provider::diagnose::<$plugin>(&params, response)
+            }
+
+            fn allowances(headers: Vec<$crate::Header>) -> Vec<$crate::Allowance> {
+                <$plugin as $crate::Provider>::allowances(headers)
+            }
+        }
     };
 }
 

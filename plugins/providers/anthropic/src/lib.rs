@@ -3,6 +3,7 @@
 //! Sources: Anthropic's API documentation, pages "Create a Message", "Versions", "Errors" and "Rate limits".
 
 mod answer;
+mod batch;
 mod content;
 mod failure;
 mod limits;
@@ -12,13 +13,14 @@ mod request;
 use params::Params;
 use serde_json::Value;
 use xhost_plugin::{
-    Allowance, Auth, Completion, Fault, Header, HttpRequest, HttpResponse, Profile, Prompt,
-    Provider, Refusal, export_provider,
+    Allowance, Auth, Batch, BatchLimits, BatchPage, BatchState, Completion, Envelope, Fault,
+    Header, HttpRequest, HttpResponse, LineOutcome, Profile, Prompt, Provider, Refusal,
+    RequestLine, Submission, SubmitStep, export_batch_provider,
 };
 
 struct Anthropic;
 
-export_provider!(Anthropic);
+export_batch_provider!(Anthropic);
 
 impl Provider for Anthropic {
     type Params = Params;
@@ -39,7 +41,10 @@ impl Provider for Anthropic {
                 .map(str::to_owned)
                 .chain(limits::headers())
                 .collect(),
-            batch: None,
+            batch: Some(BatchLimits {
+                requests: 100_000,
+                bytes: 256_000_000,
+            }),
         })
     }
 
@@ -57,5 +62,43 @@ impl Provider for Anthropic {
 
     fn allowances(headers: Vec<Header>) -> Vec<Allowance> {
         limits::allowances(&headers)
+    }
+}
+
+impl Batch for Anthropic {
+    fn frame(_: Params, _: String) -> Envelope {
+        batch::frame()
+    }
+
+    fn line(_: &Params, _: &str, request: RequestLine) -> String {
+        batch::line(&request)
+    }
+
+    fn submit(params: Params, _: Submission, responses: Vec<HttpResponse>) -> SubmitStep {
+        batch::submit(&params, &responses)
+    }
+
+    fn poll(params: Params, id: String) -> HttpRequest {
+        batch::poll(&params, &id)
+    }
+
+    fn read_poll(params: Params, id: String, response: HttpResponse) -> BatchState {
+        batch::read_poll(&params, &id, &response)
+    }
+
+    fn read_line(_: &Params, line: &str) -> Result<(String, LineOutcome), Fault> {
+        batch::read_line(line)
+    }
+
+    fn list_page(params: Params, cursor: Option<String>) -> HttpRequest {
+        batch::list_page(&params, cursor)
+    }
+
+    fn read_page(_: Params, response: HttpResponse) -> Result<BatchPage, Fault> {
+        batch::read_page(&response)
+    }
+
+    fn cancel(params: Params, id: String) -> HttpRequest {
+        batch::cancel(&params, &id)
     }
 }

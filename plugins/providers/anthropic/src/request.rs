@@ -17,15 +17,17 @@ pub fn encode(params: &Params, model: &str, prompt: &Prompt) -> Result<HttpReque
     let body = with_tools(body, &prompt.tools)?;
     let body = with_sampling(body, params, &prompt.sampling)?;
     let mut request = HttpRequest::post("/v1/messages", &body);
-    request
-        .headers
-        .push(Header::new("anthropic-version", &params.api_version));
-    if !params.beta.is_empty() {
-        request
-            .headers
-            .push(Header::new("anthropic-beta", params.beta.join(",")));
-    }
+    request.headers = headers(params);
     Ok(request)
+}
+
+/// What every call carries.
+pub fn headers(params: &Params) -> Vec<Header> {
+    let mut headers = vec![Header::new("anthropic-version", &params.api_version)];
+    if !params.beta.is_empty() {
+        headers.push(Header::new("anthropic-beta", params.beta.join(",")));
+    }
+    headers
 }
 
 fn with_sampling(body: Body, params: &Params, sampling: &Sampling) -> Result<Body, Refusal> {

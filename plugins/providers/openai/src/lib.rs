@@ -4,6 +4,7 @@
 //! Sources: OpenAI's API reference, pages "Create chat completion", "Error codes" and "Rate limits".
 
 mod answer;
+mod batch;
 mod content;
 mod failure;
 mod limits;
@@ -13,13 +14,14 @@ mod request;
 use params::{Auth as ParamsAuth, Params};
 use serde_json::Value;
 use xhost_plugin::{
-    Allowance, Auth, Completion, Fault, Header, HttpRequest, HttpResponse, Profile, Prompt,
-    Provider, Refusal, export_provider,
+    Allowance, Auth, Batch, BatchLimits, BatchPage, BatchState, Completion, Envelope, Fault,
+    Header, HttpRequest, HttpResponse, LineOutcome, Profile, Prompt, Provider, Refusal,
+    RequestLine, Submission, SubmitStep, export_batch_provider,
 };
 
 struct OpenAi;
 
-export_provider!(OpenAi);
+export_batch_provider!(OpenAi);
 
 impl Provider for OpenAi {
     type Params = Params;
@@ -40,7 +42,10 @@ impl Provider for OpenAi {
                 .map(str::to_owned)
                 .chain(limits::headers())
                 .collect(),
-            batch: None,
+            batch: Some(BatchLimits {
+                requests: params.batch.most_requests,
+                bytes: params.batch.most_bytes,
+            }),
         })
     }
 
@@ -58,5 +63,43 @@ impl Provider for OpenAi {
 
     fn allowances(headers: Vec<Header>) -> Vec<Allowance> {
         limits::allowances(&headers)
+    }
+}
+
+impl Batch for OpenAi {
+    fn frame(_: Params, _: String) -> Envelope {
+        batch::frame()
+    }
+
+    fn line(params: &Params, _: &str, request: RequestLine) -> String {
+        batch::line(params, &request)
+    }
+
+    fn submit(params: Params, submission: Submission, responses: Vec<HttpResponse>) -> SubmitStep {
+        batch::submit(&params, &submission, &responses)
+    }
+
+    fn poll(params: Params, id: String) -> HttpRequest {
+        batch::poll(&params, &id)
+    }
+
+    fn read_poll(params: Params, _: String, response: HttpResponse) -> BatchState {
+        batch::read_poll(&params, &response)
+    }
+
+    fn read_line(_: &Params, line: &str) -> Result<(String, LineOutcome), Fault> {
+        batch::read_line(line)
+    }
+
+    fn list_page(params: Params, cursor: Option<String>) -> HttpRequest {
+        batch::list_page(&params, cursor)
+    }
+
+    fn read_page(_: Params, response: HttpResponse) -> Result<BatchPage, Fault> {
+        batch::read_page(&response)
+    }
+
+    fn cancel(params: Params, id: String) -> HttpRequest {
+        batch::cancel(&params, &id)
     }
 }

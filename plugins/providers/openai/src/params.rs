@@ -27,6 +27,37 @@ pub struct Params {
 
     /// Added to the headers, such as `{"openai-project": "..."}`; part of the request's digest.
     pub headers: BTreeMap<String, String>,
+
+    /// Where servers' batches differ.
+    pub batch: Batch,
+}
+
+/// Batches: OpenAI's own limits and words. Groq and Azure know the same ones with other numbers.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Batch {
+    /// What a line calls the API; Azure takes `/chat/completions` too.
+    pub endpoint: String,
+
+    /// By when the batch is to be done; Groq takes `24h` to `7d`.
+    pub completion_window: String,
+
+    /// The most requests of one batch.
+    pub most_requests: u32,
+
+    /// The most bytes of one upload; Groq's is 100,000,000.
+    pub most_bytes: u64,
+}
+
+impl Default for Batch {
+    fn default() -> Batch {
+        Batch {
+            endpoint: "/v1/chat/completions".into(),
+            completion_window: "24h".into(),
+            most_requests: 50_000,
+            most_bytes: 200_000_000,
+        }
+    }
 }
 
 /// How the credential travels.

@@ -1,0 +1,170 @@
+//! Calls beside the questions: submitting a batch, asking where it stands, fetching what it came to. They carry the same
+//! credential to the same address, are never answers, and take no turn of the lane's pace: providers count them apart.
+
+use super::{Lane, Trouble};
+use crate::http::{Download, FileBody, Incoming, Outgoing};
+use crate::plugin::bindings::batch::Upload;
+use crate::plugin::bindings::provider::{Header, HttpRequest, HttpResponse};
+use crate::record::Cause;
+use crate::request::{Draw, Request};
+use crate::stop::StopReason;
+use bytes::Bytes;
+use std::path::Path;
+use std::time::Duration;
+
+/// Uploads of hundreds of megabytes take their time.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(1_800);
+
+/// The most of an error that is read.
+const ERROR_LIMIT: usize = 64 << 10;
+
+/// An errand that came to nothing.
+#[derive(Debug)]
+pub enum ErrandError {
+    /// The provider or the connection; whoever asked decides whether to ask again.
+    Trouble(Trouble),
+    /// No errand of this lane can succeed.
+    Stopped(StopReason),
+}
+
+impl ErrandError {
+    /// The words for a person.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            ErrandError::Trouble(trouble) => trouble.message(),
+            ErrandError::Stopped(reason) => reason.to_string(),
+        }
+    }
+}
+
+impl From<crate::plugin::Failure> for ErrandError {
+    fn from(failure: crate::plugin::Failure) -> ErrandError {
+        ErrandError::Stopped(StopReason::Experiment(failure.to_string()))
+    }
+}
+
+impl Lane {
+    /// Whether this lane's requests can travel in batches.
+    #[must_use]
+    pub fn takes_batches(&self) -> bool {
+        self.profile.batch.is_some() && self.provider.plugin.takes_batches()
+    }
+
+    /// One exchange.
+    ///
+    /// # Errors
+    /// As [`ErrandError`] says.
+    pub async fn errand(&self, request: HttpRequest) -> Result<HttpResponse, ErrandError> {
+        let outgoing = self.errand_request(request)?;
+        let sent = self.transport.send(outgoing).await;
+        self.received(sent.map_err(|e| ErrandError::Trouble(Trouble::Transport(e)))?)
+            .await
+    }
+
+    /// One exchange that carries a file of framed lines. `boundary` stands in none of them.
+    ///
+    /// # Errors
+    /// As [`ErrandError`] says.
+    pub async fn upload(
+        &self,
+        upload: Upload,
+        lines: &Path,
+        boundary: &str,
+    ) -> Result<HttpResponse, ErrandError> {
+        let Upload {
+            request,
+            content_type,
+            multipart,
+        } = upload;
+        let mut outgoing = self.errand_request(request)?;
+        let (content_type, prefix, suffix) = match multipart {
+            None => (content_type, String::new(), String::new()),
+            Some(form) => {
+                let (prefix, suffix) = super::form::around(&form, &content_type, boundary);
+                let content_type = format!("multipart/form-data; boundary={boundary}");
+                (content_type, prefix, suffix)
+            }
+        };
+        outgoing.headers.retain(|(name, _)| name != "content-type");
+        outgoing.headers.push(("content-type".into(), content_type));
+        outgoing.timeout = outgoing.timeout.max(UPLOAD_TIMEOUT);
+        let file = FileBody {
+            prefix: Bytes::from(prefix),
+            path: lines.into(),
+            suffix: Bytes::from(suffix),
+        };
+        let sent = self.transport.upload(outgoing, file).await;
+        self.received(sent.map_err(|e| ErrandError::Trouble(Trouble::Transport(e)))?)
+            .await
+    }
+
+    /// One exchange whose answer comes piece by piece.
+    ///
+    /// # Errors
+    /// As [`ErrandError`] says.
+    pub async fn download(&self, request: HttpRequest) -> Result<Download, ErrandError> {
+        let outgoing = self.errand_request(request)?;
+        let trouble = |e| ErrandError::Trouble(Trouble::Transport(e));
+        let download = self.transport.download(outgoing).await.map_err(trouble)?;
+        if (200..300).contains(&download.status) {
+            return Ok(download);
+        }
+        let (status, headers) = (download.status, download.headers.clone());
+        let body = download.short(ERROR_LIMIT).await.map_err(trouble)?;
+        let refused = Incoming {
+            status,
+            headers,
+            body,
+        };
+        match self.received(refused).await {
+            Err(error) => Err(error),
+            Ok(_) => Err(trouble(crate::http::TransportError::Broken {
+                origin: self.endpoint.origin(),
+                cause: "its status is none".into(),
+            })),
+        }
+    }
+
+    fn errand_request(&self, request: HttpRequest) -> Result<Outgoing, ErrandError> {
+        let draw = Draw {
+            epoch: 0,
+            repeat: 0,
+        };
+        let request = Request::new(request, &self.endpoint, draw, "").map_err(|error| {
+            let name = self.provider.plugin.name();
+            let message = format!("provider `{name}` broke the contract: {error}");
+            ErrandError::Stopped(StopReason::Experiment(message))
+        })?;
+        self.outgoing(&request).map_err(ErrandError::Stopped)
+    }
+
+    /// What is not 2xx is explained by the plugin.
+    async fn received(&self, incoming: Incoming) -> Result<HttpResponse, ErrandError> {
+        let headers = self.shown_headers(&incoming).into_iter();
+        let response = HttpResponse {
+            status: incoming.status,
+            headers: headers.map(|(name, value)| Header { name, value }).collect(),
+            body: self.redact(&String::from_utf8_lossy(&incoming.body)),
+        };
+        if (200..300).contains(&response.status) {
+            return Ok(response);
+        }
+        let status = response.status;
+        let fault = self.provider.diagnose(response).await?;
+        Err(ErrandError::Trouble(self.trouble(fault, Some(status))))
+    }
+
+    /// A provider's reason as the results tell it.
+    #[must_use]
+    pub fn explain(&self, fault: crate::plugin::bindings::provider::Fault) -> (Cause, String) {
+        use crate::plugin::bindings::provider::FaultKind;
+        let cause = match fault.kind {
+            FaultKind::RateLimited => Cause::RateLimited,
+            FaultKind::Overloaded => Cause::Overloaded,
+            FaultKind::Exhausted | FaultKind::Denied | FaultKind::Rejected => Cause::Rejected,
+            FaultKind::Malformed => Cause::Malformed,
+        };
+        (cause, self.trouble(fault, None).message())
+    }
+}

@@ -1,0 +1,175 @@
+//! The calls of the contract's batch half, as `calls` makes the others. Lines cross in portions: a fresh instance for each
+//! would cost more than the line.
+
+use super::bindings::batch;
+use super::bindings::provider::{Fault, HttpRequest, HttpResponse};
+use super::calls::{CallSeed, Fresh, Provider, wrong_kind};
+use super::failure::Failure;
+use super::load::{Exports, Loaded};
+use super::sandbox::Sandbox;
+use std::sync::Arc;
+use wasmtime::Store;
+
+impl Provider {
+    /// How the lines of a batch for this model are framed.
+    ///
+    /// # Errors
+    /// Where the plugin fails.
+    pub async fn frame(&self, model: &Arc<str>) -> Result<batch::Envelope, Failure> {
+        let (params, model) = (Arc::clone(&self.params), Arc::clone(model));
+        self.batch_call(params.len(), move |guest, store| {
+            guest.call_frame(store, &params, &model)
+        })
+        .await
+    }
+
+    /// A line for each request.
+    ///
+    /// # Errors
+    /// Where the plugin fails, or gives other than one line for each.
+    pub async fn lines(
+        &self,
+        model: &Arc<str>,
+        requests: Vec<batch::RequestLine>,
+    ) -> Result<Vec<String>, Failure> {
+        let (params, model) = (Arc::clone(&self.params), Arc::clone(model));
+        let (count, weight) = (
+            requests.len(),
+            requests
+                .iter()
+                .map(|request| request.body.len())
+                .sum::<usize>(),
+        );
+        let lines = self
+            .batch_call(weight, move |guest, store| {
+                guest.call_lines(store, &params, &model, &requests)
+            })
+            .await?;
+        if lines.len() != count {
+            return Err(self
+                .plugin
+                .breach("it gives other than one line for each request"));
+        }
+        if lines.iter().any(|line| line.contains('\n')) {
+            return Err(self.plugin.breach("its line has a line feed in it"));
+        }
+        Ok(lines)
+    }
+
+    /// The next act of a submission.
+    ///
+    /// # Errors
+    /// Where the plugin fails.
+    pub async fn submit(
+        &self,
+        submission: batch::Submission,
+        responses: Vec<HttpResponse>,
+    ) -> Result<batch::SubmitStep, Failure> {
+        let params = Arc::clone(&self.params);
+        let weight = responses.iter().map(|response| response.body.len()).sum();
+        self.batch_call(weight, move |guest, store| {
+            guest.call_submit(store, &params, &submission, &responses)
+        })
+        .await
+    }
+
+    /// How to ask where a batch stands.
+    ///
+    /// # Errors
+    /// Where the plugin fails.
+    pub async fn poll(&self, id: &str) -> Result<HttpRequest, Failure> {
+        let (params, id) = (Arc::clone(&self.params), id.to_owned());
+        self.batch_call(id.len(), move |guest, store| {
+            guest.call_poll(store, &params, &id)
+        })
+        .await
+    }
+
+    /// Reads where a batch stands.
+    ///
+    /// # Errors
+    /// Where the plugin fails.
+    pub async fn read_poll(
+        &self,
+        id: &str,
+        response: HttpResponse,
+    ) -> Result<batch::State, Failure> {
+        let (params, id) = (Arc::clone(&self.params), id.to_owned());
+        self.batch_call(response.body.len(), move |guest, store| {
+            guest.call_read_poll(store, &params, &id, &response)
+        })
+        .await
+    }
+
+    /// Reads result lines, or a document.
+    ///
+    /// # Errors
+    /// Where the plugin fails.
+    pub async fn read_lines(
+        &self,
+        lines: Vec<String>,
+    ) -> Result<Vec<Result<batch::Answer, Fault>>, Failure> {
+        let params = Arc::clone(&self.params);
+        let weight = lines.iter().map(String::len).sum();
+        self.batch_call(weight, move |guest, store| {
+            guest.call_read_lines(store, &params, &lines)
+        })
+        .await
+    }
+
+    /// How to list batches.
+    ///
+    /// # Errors
+    /// Where the plugin fails.
+    pub async fn list_page(&self, cursor: Option<String>) -> Result<HttpRequest, Failure> {
+        let params = Arc::clone(&self.params);
+        self.batch_call(params.len(), move |guest, store| {
+            guest.call_list_page(store, &params, cursor.as_deref())
+        })
+        .await
+    }
+
+    /// Reads a page of the list.
+    ///
+    /// # Errors
+    /// Where the plugin fails. What it finds wrong with the page is the inner error.
+    pub async fn read_page(
+        &self,
+        response: HttpResponse,
+    ) -> Result<Result<batch::Page, Fault>, Failure> {
+        let params = Arc::clone(&self.params);
+        self.batch_call(response.body.len(), move |guest, store| {
+            guest.call_read_page(store, &params, &response)
+        })
+        .await
+    }
+
+    /// How to cancel a batch.
+    ///
+    /// # Errors
+    /// Where the plugin fails.
+    pub async fn cancel(&self, id: &str) -> Result<HttpRequest, Failure> {
+        let (params, id) = (Arc::clone(&self.params), id.to_owned());
+        self.batch_call(id.len(), move |guest, store| {
+            guest.call_cancel(store, &params, &id)
+        })
+        .await
+    }
+
+    async fn batch_call<R: Send + 'static>(
+        &self,
+        input_bytes: usize,
+        function: impl FnOnce(&batch::Guest, &mut Store<Sandbox>) -> wasmtime::Result<R>
+        + Send
+        + 'static,
+    ) -> Result<R, Failure> {
+        let call = move |loaded: &Loaded, (store, instance): Fresh<'_>| {
+            let Exports::Provider(_, Some(indices)) = &loaded.exports else {
+                return Err(wrong_kind());
+            };
+            let guest = indices.load(&mut *store, instance)?;
+            function(&guest, store)
+        };
+        self.plugin.call(CallSeed([0; 32]), input_bytes, call).await
+    }
+}
