@@ -1,6 +1,7 @@
 //! Answers: from the store, from another trial's call that is in flight, or from a lane, and then into the store before
 //! anybody sees them. One writer groups what waits into one commit. At the first failed write no further call leaves.
 
+use crate::batch::{Batches, Deferral};
 use crate::cache::{Ending, Mode, Terms};
 use crate::event::Event;
 use crate::lane::{Asker, CallFailure, Fresh, Lane, failure};
@@ -94,7 +95,8 @@ impl Answers {
         )
     }
 
-    /// The answer to a request. Identical requests in flight, on equal terms, are one call.
+    /// The answer to a request. Identical requests in flight, on equal terms, are one call. With `batches`, a request without
+    /// an answer goes there, where its lane takes batches.
     ///
     /// # Errors
     /// As [`CallFailure`] says.
@@ -102,6 +104,7 @@ impl Answers {
         &self,
         question: &Question<'_>,
         asker: &Asker,
+        batches: Option<&Batches>,
     ) -> Result<(Arc<Answered>, Origin), CallFailure> {
         if question.terms.mode == Mode::Off {
             return self.ask_only(question, asker).await;
@@ -112,7 +115,7 @@ impl Answers {
         let result = flight
             .get_or_init(|| {
                 leads = true;
-                self.find_or_ask(question, asker)
+                self.find_or_ask(question, asker, batches)
             })
             .await
             .clone();
@@ -128,6 +131,7 @@ impl Answers {
         &self,
         question: &Question<'_>,
         asker: &Asker,
+        batches: Option<&Batches>,
     ) -> Result<(Arc<Answered>, Origin), CallFailure> {
         let (lane, terms) = (question.lane, question.terms);
         let mut place = Place::first(question);
@@ -147,6 +151,17 @@ impl Answers {
             }
             place = place.next();
         };
+        if let Some(batches) = batches.filter(|_| lane.takes_batches() && wish == Wish::Keep) {
+            match batches.defer(lane, &place.request, place.digest) {
+                Ok(Deferral::Deferred) => return Err(CallFailure::Deferred),
+                Ok(Deferral::Failed(failure)) => return Err(CallFailure::Trial(failure)),
+                Ok(Deferral::Live) => {}
+                Err(reason) => {
+                    self.run.request(reason.clone());
+                    return Err(CallFailure::Stopped(reason));
+                }
+            }
+        }
         let Fresh { answer, completion } = lane
             .ask(&place.request, place.digest, &self.run, asker)
             .await?;

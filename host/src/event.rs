@@ -59,6 +59,47 @@ pub enum Event {
         #[serde(flatten)]
         change: LimitChange,
     },
+    /// Where a batch stands.
+    Batch {
+        /// The provider's name for it.
+        id: String,
+        /// The model of its requests.
+        model: String,
+        /// `submitted`, `running`, `ingested` or `failed`.
+        state: &'static str,
+        /// Its requests.
+        requests: u64,
+        /// Those that the provider is done with, as far as it says.
+        done: u64,
+        /// Those that failed.
+        failed: u64,
+        /// When it was submitted, in milliseconds since 1970-01-01 UTC.
+        since_ms: u64,
+    },
+    /// Requests were packed into a batch.
+    BatchPacked {
+        /// Their model.
+        model: String,
+        /// How many.
+        requests: u64,
+        /// Bytes of the upload.
+        bytes: u64,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+    },
+    /// A batch's results were read.
+    BatchRead {
+        /// The provider's name for it.
+        id: String,
+        /// Its requests.
+        requests: u64,
+        /// Those that were answered, or failed for good.
+        decided: u64,
+        /// Lines that named no request of ours, or one again, or were broken.
+        useless_lines: u64,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+    },
     /// A trial ended, well or not.
     TrialEnded {
         /// The config.
@@ -75,6 +116,11 @@ pub enum Event {
     },
     /// Something that the user should know, and that stops nothing.
     Warning {
+        /// The words.
+        message: String,
+    },
+    /// Something that the user may want to know.
+    Notice {
         /// The words.
         message: String,
     },

@@ -64,6 +64,9 @@ pub mod cache;
 /// When the disk refuses.
 pub(crate) mod disk;
 
+/// The batch lane: packed, submitted, polled, read, and never sent twice.
+pub mod batch;
+
 /// Answers: from the store, from a call in flight, or from a lane.
 pub mod answers;
 

@@ -122,12 +122,40 @@ impl Progress {
                 let tokens = record.usage.input.saturating_add(record.usage.output);
                 counts.tokens = counts.tokens.saturating_add(tokens);
             }),
+            Event::Batch { .. } => self.batch(event),
+            Event::BatchPacked { .. } | Event::BatchRead { .. } => {}
+            Event::Notice { message } => self.say(message),
             Event::Warning { message } => self.say(&format!("warning: {message}")),
             Event::Stopping { reason } => {
                 self.say(&format!("stopping: {reason}; calls in flight are let finish (Ctrl-C again leaves at once)"));
             }
             Event::Limits { model, change } => self.limits(model, change),
             Event::Ended { .. } => {}
+        }
+    }
+
+    /// What a person should know of batches: that one is on its way, and that one came back.
+    fn batch(&mut self, event: &Event) {
+        let Event::Batch {
+            id,
+            model,
+            state,
+            requests,
+            done,
+            failed,
+            since_ms: _,
+        } = event
+        else {
+            return;
+        };
+        match *state {
+            "running" => {}
+            "submitted" => self.say(&format!(
+                "{model}: batch {id} is submitted, {requests} requests"
+            )),
+            state => self.say(&format!(
+                "{model}: batch {id} is {state}: {done} of {requests} decided, {failed} not"
+            )),
         }
     }
 

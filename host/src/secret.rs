@@ -58,6 +58,12 @@ pub fn cargo_home_from_environment() -> Option<std::path::PathBuf> {
         .map(Into::into)
 }
 
+/// A switch for tests of crashes. Builds for users do not have it.
+#[cfg(debug_assertions)]
+pub(crate) fn test_variable(variable: &str) -> Option<String> {
+    std::env::var(variable).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Secret;

@@ -9,6 +9,9 @@ pub enum StopReason {
     /// Ctrl-C, or a request to terminate.
     #[error("interrupted")]
     Interrupted,
+    /// Everything is submitted, and nobody wanted to wait.
+    #[error("{0}")]
+    Detached(String),
     /// A credential is needed and not there.
     #[error("{0}")]
     MissingKey(String),

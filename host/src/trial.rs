@@ -3,6 +3,7 @@
 //! was not decided, because the run or its model ended first.
 
 use crate::answers::{Answered, Answers, Origin, Question as Asked};
+use crate::batch::Batches;
 use crate::cache::Terms;
 use crate::event::Origins;
 use crate::lane::{Asker, CallFailure, Lane, Urgency};
@@ -41,12 +42,18 @@ pub struct Outcome {
     pub origins: Origins,
 }
 
-/// Makes a trial.
+/// Makes a trial. None where an answer comes with a batch: then it is to be made again. With `batches`, requests without an
+/// answer go there, where their model takes batches.
 ///
 /// # Errors
 /// The reason why it was not decided.
-pub async fn run(trial: &Trial, answers: &Answers, asker: &Asker) -> Result<Outcome, StopReason> {
-    let mut desk = Desk::new(trial, answers, asker);
+pub async fn run(
+    trial: &Trial,
+    answers: &Answers,
+    asker: &Asker,
+    batches: Option<&Batches>,
+) -> Result<Option<Outcome>, StopReason> {
+    let mut desk = Desk::new(trial, answers, asker, batches);
     let mut scores = Vec::new();
     let (answer, failure) = match converse(trial, &mut desk).await {
         Ok(Conversation { answer, exchanges }) => {
@@ -55,11 +62,16 @@ pub async fn run(trial: &Trial, answers: &Answers, asker: &Asker) -> Result<Outc
                 answer: answer.clone(),
                 exchanges,
             };
-            let failure = judge_all(trial, Arc::new(subject), &mut desk, &mut scores).await?;
-            (Some(answer), failure)
+            let judged = judge_all(trial, Arc::new(subject), &mut desk, &mut scores).await;
+            match judged {
+                Ok(failure) => (Some(answer), failure),
+                Err(NotJudged::Deferred) => return Ok(None),
+                Err(NotJudged::Stopped(reason)) => return Err(reason),
+            }
         }
         Err(CallFailure::Trial(failure)) => (None, Some(failure)),
         Err(CallFailure::Stopped(reason)) => return Err(reason),
+        Err(CallFailure::Deferred) => return Ok(None),
     };
     let Desk {
         requests,
@@ -78,7 +90,7 @@ pub async fn run(trial: &Trial, answers: &Answers, asker: &Asker) -> Result<Outc
         usage,
         failure,
     };
-    Ok(Outcome { record, origins })
+    Ok(Some(Outcome { record, origins }))
 }
 
 struct Conversation {
@@ -117,18 +129,26 @@ async fn converse(trial: &Trial, desk: &mut Desk<'_>) -> Result<Conversation, Ca
     }
 }
 
-/// Every scorer's verdicts. A scorer that fails costs its own scores, not the others'; the first failure is told.
+/// Why there are no verdicts.
+enum NotJudged {
+    Deferred,
+    Stopped(StopReason),
+}
+
+/// Every scorer's verdicts. A scorer whose answers come with a batch does not keep the others from asking. A scorer that fails costs its own scores, not the others'; the first failure is told.
 async fn judge_all(
     trial: &Trial,
     subject: Arc<scorer::Subject>,
     desk: &mut Desk<'_>,
     scores: &mut Vec<Verdict>,
-) -> Result<Option<TrialFailure>, StopReason> {
+) -> Result<Option<TrialFailure>, NotJudged> {
     let mut first = None;
+    let mut deferred = false;
     for scorer in &trial.config.scorers {
         match judge(trial, scorer, Arc::clone(&subject), desk).await {
             Ok(verdicts) => scores.extend(verdicts),
-            Err(CallFailure::Stopped(reason)) => return Err(reason),
+            Err(CallFailure::Stopped(reason)) => return Err(NotJudged::Stopped(reason)),
+            Err(CallFailure::Deferred) => deferred = true,
             Err(CallFailure::Trial(failure)) => {
                 first.get_or_insert(TrialFailure {
                     scorer: Some(Arc::clone(&scorer.label)),
@@ -136,6 +156,9 @@ async fn judge_all(
                 });
             }
         }
+    }
+    if deferred {
+        return Err(NotJudged::Deferred);
     }
     Ok(first)
 }
@@ -203,6 +226,11 @@ fn in_order<T>(answered: Vec<Result<T, CallFailure>>) -> Result<Vec<T>, CallFail
     {
         return Err(stopped.clone());
     }
+    // While one is open, it is not known which failure comes first.
+    let is_open = |result: &Result<T, CallFailure>| matches!(result, Err(CallFailure::Deferred));
+    if answered.iter().any(is_open) {
+        return Err(CallFailure::Deferred);
+    }
     answered.into_iter().collect()
 }
 
@@ -211,6 +239,7 @@ struct Desk<'a> {
     trial: &'a Trial,
     answers: &'a Answers,
     asker: &'a Asker,
+    batches: Option<&'a Batches>,
     seed: CallSeed,
     terms: Terms,
     /// The trial, for the words of an error.
@@ -224,7 +253,12 @@ struct Desk<'a> {
 type Question<'q> = (&'q Arc<Lane>, &'q Sampling, Prompt);
 
 impl<'a> Desk<'a> {
-    fn new(trial: &'a Trial, answers: &'a Answers, asker: &'a Asker) -> Desk<'a> {
+    fn new(
+        trial: &'a Trial,
+        answers: &'a Answers,
+        asker: &'a Asker,
+        batches: Option<&'a Batches>,
+    ) -> Desk<'a> {
         let seed = CallSeed(seed(&trial.sample.id, trial.epoch));
         let terms = trial.config.cache.at(trial.run_started_ms);
         let name = format!("sample `{}`, epoch {}", trial.sample.id, trial.epoch);
@@ -234,6 +268,7 @@ impl<'a> Desk<'a> {
             trial,
             answers,
             asker,
+            batches,
             seed,
             terms,
             name,
@@ -278,7 +313,8 @@ impl<'a> Desk<'a> {
                     terms: self.terms,
                     trial: &self.name,
                 };
-                async move { answers.answer(&question, asker).await }
+                let batches = self.batches;
+                async move { answers.answer(&question, asker, batches).await }
             });
         let answered = in_order(join_all(calls).await)?;
         let exchanges = sent.into_iter().zip(answered);

@@ -41,6 +41,9 @@ pub(super) struct Chosen {
     /// Ask again where the stored answer is older, such as 7d; overrides `cache.max_age`
     #[arg(long, value_name = "AGE")]
     pub(super) max_age: Option<String>,
+    /// How requests travel: in batches at half the price, live, or as their number suggests; overrides `mode`
+    #[arg(long, value_name = "batch|live|auto", value_parser = ["batch", "live", "auto"])]
+    pub(super) mode: Option<String>,
     /// Calls in flight, over all configs; overrides `limits.concurrency`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) concurrency: Option<u16>,
@@ -77,6 +80,7 @@ impl Chosen {
                 .iter()
                 .map(|age| format!("cache.max_age={age}")),
         );
+        options.extend(self.mode.as_ref().map(|mode| format!("mode={mode}")));
         // Options first, so that an override has the last word.
         let overrides = [options, overrides].concat();
         let parts = Parts {

@@ -74,6 +74,7 @@ impl From<&StopReason> for Exit {
     fn from(reason: &StopReason) -> Exit {
         match reason {
             StopReason::Interrupted => Exit::Interrupted,
+            StopReason::Detached(_) => Exit::Done,
             StopReason::MissingKey(_) | StopReason::Denied(_) => Exit::Credential,
             StopReason::Exhausted(_) => Exit::Exhausted,
             StopReason::Unreachable(_) => Exit::Unreachable,

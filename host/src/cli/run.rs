@@ -4,6 +4,7 @@ use super::chosen::Chosen;
 use super::opening::{self, Busy};
 use super::{Exit, Failure, places, sockets, steer};
 use crate::answers::Answers;
+use crate::batch::{self, Batches};
 use crate::experiment::Experiment;
 use crate::plan::{Lanes, Network, Plan};
 use crate::plugin::Engine;
@@ -42,12 +43,28 @@ pub(super) struct Arguments {
     /// Recorded replies for --rehearse; overrides `rehearse.replies`
     #[arg(long, value_name = "FILE", requires = "rehearse")]
     replies: Option<PathBuf>,
+    #[command(flatten)]
+    batch: Batch,
     /// Print events as JSON lines, and the summary as the last of them
     #[arg(long, conflicts_with = "quiet")]
     json: bool,
     /// Print no progress
     #[arg(long, short)]
     quiet: bool,
+}
+
+/// How batches are dealt with.
+#[derive(clap::Args, Default)]
+pub(super) struct Batch {
+    /// Submit batches and leave; `xhost resume` with the results' folder goes on
+    #[arg(long)]
+    detach: bool,
+    /// Cancel batches that are older, and send what they did not answer live, such as 20h
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    spill_after: Option<std::time::Duration>,
+    /// Most tokens that one model's batches may hold at once, as the account's limit says
+    #[arg(long, value_name = "N")]
+    enqueued_tokens: Option<u64>,
 }
 
 /// Runs the experiments.
@@ -78,7 +95,16 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     let missing = trials.saturating_sub(store.len().map_err(|e| Failure::new(Exit::Disk, e))?);
     disk::check_room(&stage.store, missing).map_err(|e| Failure::new(Exit::Disk, e))?;
     let stop = Stop::default();
-    let (answers, writer) = Answers::new(Arc::new(store), stop.clone());
+    let store = Arc::new(store);
+    let (answers, writer) = Answers::new(Arc::clone(&store), stop.clone());
+    let options = batch::Options {
+        spill_after: arguments.batch.spill_after,
+        enqueued_tokens: arguments.batch.enqueued_tokens,
+        detach: arguments.batch.detach,
+        auto_is_live: arguments.rehearse,
+    };
+    let batches = Batches::new(store, stop.clone(), options);
+    let driving = tokio::spawn(Arc::clone(&batches).drive());
     let interrupts = tokio::spawn(watch_interrupts(stop.clone()));
     let steered = jobs.iter().map(|(plan, folder)| steer::Steered {
         folder: folder.clone(),
@@ -88,6 +114,7 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     let window = Arc::new(Window::new(Arc::clone(lanes.ceiling())));
     let process = Process {
         answers,
+        batches,
         window,
         stop,
     };
@@ -96,6 +123,9 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
         never = steer::watch(steered, ceiling, || arguments.chosen.experiments()) => match never {},
     };
     interrupts.abort();
+    // What it is in the midst of stands in the journal.
+    driving.abort();
+    let _ = driving.await;
     writer.await.map_err(|e| Failure::new(Exit::Internal, e))?;
     exit
 }
@@ -239,6 +269,10 @@ fn conclude(ended: &Ended, out: &Path, style: Style) -> Exit {
         }
     };
     match &ended.stopped {
+        Some(reason @ StopReason::Detached(_)) => {
+            eprintln!("submitted: {reason}");
+            reason.into()
+        }
         Some(reason) => {
             let totals = &ended.summary.totals;
             let kept = totals.hits + totals.calls;

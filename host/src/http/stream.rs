@@ -31,7 +31,9 @@ impl FileBody {
 
     pub(super) fn whole(&self) -> io::Result<Bytes> {
         let file = std::fs::read(&self.path)?;
-        Ok(Bytes::from([&self.prefix, &file[..], &self.suffix].concat()))
+        Ok(Bytes::from(
+            [&self.prefix, &file[..], &self.suffix].concat(),
+        ))
     }
 
     /// The body, piece by piece. A file that shrinks meanwhile breaks the exchange, for its length was announced.

@@ -144,7 +144,9 @@ impl Lane {
         let headers = self.shown_headers(&incoming).into_iter();
         let response = HttpResponse {
             status: incoming.status,
-            headers: headers.map(|(name, value)| Header { name, value }).collect(),
+            headers: headers
+                .map(|(name, value)| Header { name, value })
+                .collect(),
             body: self.redact(&String::from_utf8_lossy(&incoming.body)),
         };
         if (200..300).contains(&response.status) {

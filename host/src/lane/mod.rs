@@ -377,7 +377,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         match self {
             Trouble::Fault(fault) => fault.message.clone(),
             Trouble::Transport(error) => error.to_string(),

@@ -5,7 +5,7 @@ use super::lanes::Lanes;
 use super::library::Library;
 use crate::cache;
 use crate::dataset::{self, Selection};
-use crate::experiment::{self, Cell, Experiment, Limits, replace_files};
+use crate::experiment::{self, Cell, Experiment, Limits, Mode, replace_files};
 use crate::lane::Lane;
 use crate::plugin::types::Sampling;
 use crate::plugin::{Kind, Params, Plugin};
@@ -24,6 +24,8 @@ pub struct Config {
     pub prompt: PluginUse,
     /// Who is asked.
     pub lane: Arc<Lane>,
+    /// How requests travel.
+    pub mode: Mode,
     /// How the model chooses its words, where the prompt says nothing.
     pub sampling: Sampling,
     /// Who judges the answers.
@@ -71,7 +73,6 @@ pub(super) async fn resolve(
     lanes: &mut Lanes,
 ) -> Result<Config, PlanError> {
     let settings = &cell.settings;
-    refuse_batch(settings.mode)?;
     let folder = &experiment.folder;
     let limits = settings.limits.clone().unwrap_or_else(Limits::none);
     let prompt = PluginUse {
@@ -85,6 +86,8 @@ pub(super) async fn resolve(
     let place = "prompt.params";
     library.check(&prompt.plugin, &prompt.params, place).await?;
     let (lane, sampling) = model(&settings.model, "model", folder, &limits, library, lanes).await?;
+    let mode = settings.mode.unwrap_or(Mode::Live);
+    takes(mode, &lane)?;
     let mut judges = BTreeMap::new();
     for (name, written) in &settings.models {
         let place = format!("models.{name}");
@@ -96,6 +99,7 @@ pub(super) async fn resolve(
         axes: Arc::new(cell.axes.clone()),
         prompt,
         lane,
+        mode,
         sampling,
         scorers: scorers(settings, folder, library).await?,
         judges,
@@ -105,14 +109,14 @@ pub(super) async fn resolve(
     })
 }
 
-fn refuse_batch(mode: Option<experiment::Mode>) -> Result<(), PlanError> {
+/// A judge whose provider takes no batches is asked live; the model itself must take them where they are asked for.
+fn takes(mode: Mode, lane: &Lane) -> Result<(), PlanError> {
     match mode {
-        Some(experiment::Mode::Batch) => {
-            let message =
-                "`mode: batch` is not there in this version: write `mode: live`, or leave it out";
-            Err(PlanError::Settings(message.into()))
-        }
-        Some(experiment::Mode::Live | experiment::Mode::Auto) | None => Ok(()),
+        Mode::Batch if !lane.takes_batches() => Err(PlanError::Settings(format!(
+            "`mode: batch`: the provider `{}` takes no batches; write `mode: live`, or `auto`",
+            lane.provider.plugin.name()
+        ))),
+        Mode::Batch | Mode::Live | Mode::Auto => Ok(()),
     }
 }
 

@@ -166,6 +166,13 @@ impl Request {
         request
     }
 
+    /// The path below the base URL's, without the query.
+    #[must_use]
+    pub fn path_below(&self, base_path: &str) -> &str {
+        let path = self.target.split('?').next().unwrap_or_default();
+        path.strip_prefix(base_path).unwrap_or(path)
+    }
+
     /// This request as another of the trial's equal ones.
     #[must_use]
     pub fn repeated(mut self, repeat: u32) -> Request {

@@ -1,5 +1,6 @@
 //! What is kept on disk of a run, and counted for its summary: a listener of its events.
 
+use super::batches::Batches;
 use crate::event::Event;
 use crate::plan::Plan;
 use crate::results::{Folder, FolderError, Results, RunFile};
@@ -21,6 +22,7 @@ pub struct Ledger {
     plan: Arc<Plan>,
     tallies: Vec<Tally>,
     retries: u64,
+    batches: Batches,
     started: Instant,
     /// The run as the store knows it; none until it is begun.
     begun: Option<Begun>,
@@ -100,6 +102,7 @@ impl Ledger {
             tallies: plan.configs.iter().map(tally).collect(),
             plan: Arc::clone(plan),
             retries: 0,
+            batches: Batches::default(),
             started: Instant::now(),
             begun: None,
             touched: Vec::new(),
@@ -185,10 +188,14 @@ impl Ledger {
                 })?;
             }
             Event::Retry { .. } => self.retries += 1,
+            Event::Batch { .. } => self.batches.note(event, &self.folder)?,
             Event::Started { .. }
             | Event::CallStarted { .. }
             | Event::CallEnded { .. }
             | Event::Limits { .. }
+            | Event::BatchPacked { .. }
+            | Event::BatchRead { .. }
+            | Event::Notice { .. }
             | Event::Warning { .. }
             | Event::Stopping { .. }
             | Event::Ended { .. } => {}

@@ -7,10 +7,18 @@ mod ledger;
 /// The trials of one model, row by row.
 mod track;
 
+/// Passes over the trials: until no answer is to come with a batch.
+mod rounds;
+
+/// The run's batches, for whoever looks at its folder.
+mod batches;
+
+pub use batches::BATCHES;
 pub use ledger::{Ledger, LedgerError};
 pub use track::Window;
 
 use crate::answers::Answers;
+use crate::batch::Batches;
 use crate::event::Event;
 use crate::plan::{Block, Plan};
 use crate::progress::Progress;
@@ -41,6 +49,8 @@ pub struct Ended {
 pub struct Process {
     /// Where answers come from.
     pub answers: Arc<Answers>,
+    /// Where answers wait to come from.
+    pub batches: Arc<Batches>,
     /// How many trials are under way.
     pub window: Arc<Window>,
     /// Ends them all.
@@ -70,7 +80,13 @@ pub async fn run(
         }
     };
     let (events, mut inbox) = mpsc::channel(QUEUE);
-    let mut tracks = start(plan, process, run_started_ms, &events);
+    let mut tracks = JoinSet::new();
+    tracks.spawn(rounds::make(
+        Arc::clone(plan),
+        process.clone(),
+        run_started_ms,
+        events.clone(),
+    ));
     let started = Event::Started {
         experiment: plan.name.clone(),
         plan: plan.digest.clone(),
@@ -130,9 +146,11 @@ fn start(
     process: &Process,
     run_started_ms: u64,
     events: &mpsc::Sender<Event>,
+    pass: &Arc<rounds::Pass>,
 ) -> JoinSet<Result<(), StopReason>> {
     let Process {
         answers,
+        batches: _,
         window,
         stop,
     } = process;
@@ -166,6 +184,7 @@ fn start(
             window,
             stop.clone(),
             events.clone(),
+            Arc::clone(pass),
         ));
     }
     tracks

@@ -1,5 +1,6 @@
 //! The trials of one model, row by row. A window bounds how many are under way; the next row is read when one ends.
 
+use super::rounds::Pass;
 use crate::answers::Answers;
 use crate::dataset::{Dataset, DatasetError, Sample};
 use crate::event::{Event, TrialSummary};
@@ -87,6 +88,7 @@ pub(super) async fn feed(
     window: Arc<Window>,
     stop: Stop,
     events: mpsc::Sender<Event>,
+    pass: Arc<Pass>,
 ) -> Result<(), StopReason> {
     let Some((config, _)) = track.members.first() else {
         return Ok(());
@@ -111,6 +113,7 @@ pub(super) async fn feed(
             (&lane.stop, &stop),
             &mut under_way,
             (&answers, &events),
+            &pass,
         )
         .await;
         if ended.is_err() {
@@ -141,15 +144,19 @@ async fn admit(
     (lane_stop, stop): (&Stop, &Stop),
     under_way: &mut JoinSet<Joined>,
     (answers, events): (&Arc<Answers>, &mpsc::Sender<Event>),
+    pass: &Arc<Pass>,
 ) -> Result<(), StopReason> {
     for (config, offset) in &track.members {
         for epoch in 1..=config.epochs {
+            let ordinal = track.first + number * track.stride + offset + u64::from(epoch - 1);
+            if pass.is_done(ordinal) {
+                continue;
+            }
             while under_way.len() >= window.part() {
                 if let Some(joined) = stop.or(lane_stop.or(under_way.join_next())).await?? {
                     undecided(joined, stop)?;
                 }
             }
-            let ordinal = track.first + number * track.stride + offset + u64::from(epoch - 1);
             let trial = Trial {
                 config: Arc::clone(config),
                 sample: Arc::clone(sample),
@@ -157,7 +164,13 @@ async fn admit(
                 run_started_ms: track.run_started_ms,
             };
             let asker = Asker::new(config.index, events.clone());
-            under_way.spawn(make(trial, ordinal, Arc::clone(answers), asker));
+            under_way.spawn(make(
+                trial,
+                ordinal,
+                Arc::clone(answers),
+                asker,
+                Arc::clone(pass),
+            ));
         }
     }
     Ok(())
@@ -168,8 +181,15 @@ async fn make(
     ordinal: u64,
     answers: Arc<Answers>,
     asker: Asker,
+    pass: Arc<Pass>,
 ) -> Result<(), StopReason> {
-    let Outcome { record, origins } = trial::run(&trial, &answers, &asker).await?;
+    let batches = pass.batches_for(&trial.config);
+    let made = trial::run(&trial, &answers, &asker, batches).await?;
+    let Some(Outcome { record, origins }) = made else {
+        pass.deferred();
+        return Ok(());
+    };
+    pass.done(ordinal);
     let summary = TrialSummary {
         ordinal,
         sample: record.sample.clone(),
