@@ -11,6 +11,12 @@ mod run;
 /// How fast requests leave.
 mod lane;
 
+/// Batches: as live, every end, nothing paid for twice.
+mod batch;
+
+/// A run of batches, killed everywhere.
+mod crash;
+
 /// Plugins by other people, in three languages.
 mod guests;
 

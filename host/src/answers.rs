@@ -44,7 +44,7 @@ pub struct Question<'a> {
     /// Its digest.
     pub digest: Digest,
     /// Who is asked where no answer is stored.
-    pub lane: &'a Lane,
+    pub lane: &'a Arc<Lane>,
     /// Which stored answers are used.
     pub terms: Terms,
     /// The trial, for the words of an error.

@@ -30,7 +30,7 @@ mod engine;
 /// What a finished batch holds, taken into any store.
 mod adopt;
 
-pub use adopt::{Adopted, adopt};
+pub use adopt::{Adopted, Cancelled, adopt, cancel};
 pub use journal::{Entry, Stage, entries};
 
 use crate::lane::{Asker, Lane};

@@ -3,6 +3,9 @@
 /// `xhost run`.
 mod run;
 
+/// `xhost status`, `resume`, `cancel`, `batch`.
+mod batch;
+
 /// `xhost simulate`.
 mod simulate;
 
@@ -113,6 +116,11 @@ struct Cli {
 enum Command {
     Run(run::Arguments),
     Limits(limits::Arguments),
+    Status(batch::Status),
+    Resume(batch::Resume),
+    Cancel(batch::Cancel),
+    #[command(subcommand)]
+    Batch(batch::Batch),
     Simulate(simulate::Arguments),
     Store(store::Arguments),
     #[command(subcommand)]
@@ -142,6 +150,10 @@ pub fn main() -> ExitCode {
     };
     let ended = runtime.block_on(async {
         match cli.command {
+            Command::Status(arguments) => batch::status(arguments).await,
+            Command::Resume(arguments) => Box::pin(batch::resume(arguments)).await,
+            Command::Cancel(arguments) => Box::pin(batch::cancel_run(arguments)).await,
+            Command::Batch(command) => Box::pin(batch::adopt_batch(command)).await,
             Command::Run(arguments) => Box::pin(run::main(arguments)).await,
             Command::Limits(arguments) => limits::main(arguments).await,
             Command::Simulate(arguments) => simulate::main(arguments).await,

@@ -51,6 +51,37 @@ pub(super) struct Arguments {
     /// Print no progress
     #[arg(long, short)]
     quiet: bool,
+    /// The run that is gone on with: its plan, and the words that it was started with.
+    #[arg(skip)]
+    earlier: Option<(String, Vec<String>)>,
+}
+
+impl Arguments {
+    /// Goes on with a run of this plan, which was started with these words.
+    pub(super) fn go_on(&mut self, plan: String, words: Vec<String>) {
+        self.earlier = Some((plan, words));
+        self.batch.detach = false;
+    }
+
+    /// The experiments that the words choose.
+    pub(super) fn chosen(&self) -> &Chosen {
+        &self.chosen
+    }
+
+    /// What `xhost resume` needs, in the results' folder.
+    fn remember(&self, out: &Path) -> std::io::Result<()> {
+        let words = match &self.earlier {
+            Some((_, words)) => words.clone(),
+            None => std::env::args().skip(1).collect(),
+        };
+        let started = super::batch::Started {
+            folder: std::env::current_dir()?,
+            arguments: words,
+        };
+        std::fs::create_dir_all(out)?;
+        let text = serde_json::to_string_pretty(&started)?;
+        std::fs::write(out.join(super::batch::COMMAND), text)
+    }
 }
 
 /// How batches are dealt with.
@@ -86,6 +117,15 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     let each = if arguments.rehearse { 2 } else { 1 };
     if let Some(warning) = sockets::respect_limit(lanes.ceiling(), each) {
         eprintln!("warning: {warning}");
+    }
+    if let Some((plan, _)) = &arguments.earlier {
+        let same = |(known, _): &(Arc<Plan>, PathBuf)| known.digest == *plan;
+        if !jobs.iter().any(same) {
+            return Err(Failure::wrong(
+                "the experiment, its data or its plugins are not what they were when this run was started: start another \
+                 run, and it takes over every answer",
+            ));
+        }
     }
     let busy = Busy::new(arguments.chosen.wait);
     let names: Vec<&str> = jobs.iter().map(|(plan, _)| plan.name.as_str()).collect();
@@ -224,6 +264,9 @@ async fn run_all(
         let (screen, process) = (screen.clone(), process.clone());
         async move {
             let ledger = Ledger::open(&out, &plan).map_err(|e| Failure::new(Exit::Disk, e))?;
+            arguments
+                .remember(&out)
+                .map_err(|e| Failure::new(Exit::Disk, format!("{}: {e}", out.display())))?;
             if let Some(earlier) = ledger.earlier() {
                 eprintln!(
                     "{} held the results of another run: they are in {} now",

@@ -1,7 +1,7 @@
 //! `xhost simulate`: a model API on this machine.
 
 use super::{Exit, Failure};
-use crate::simulate::{Latency, Options, Replies, bind};
+use crate::simulate::{BatchOptions, End, Latency, Options, Replies, bind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,6 +36,16 @@ pub(super) struct Arguments {
     /// Share of calls that fail, 0 to 1
     #[arg(long, value_name = "RATE", default_value_t = 0.0)]
     fail: f64,
+    /// How long a batch takes
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    batch_delay_ms: u64,
+    /// How the first batches end, one after the other; later ones are completed: completed, expired, cancelled, failed,
+    /// no-output, errors-only, unknown, duplicate, missing, broken, cut-stream
+    #[arg(long, value_name = "END,END", value_delimiter = ',')]
+    batch_ends: Vec<End>,
+    /// Most tokens that wait in one model's batches, where OpenAI's words are spoken
+    #[arg(long, value_name = "N")]
+    batch_tokens: Option<u64>,
     /// The only credential that is taken [default: any, and none]
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
@@ -64,6 +74,11 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
         fail_rate: arguments.fail,
         seed: arguments.seed,
         key: arguments.key,
+        batches: BatchOptions {
+            delay: Duration::from_millis(arguments.batch_delay_ms),
+            ends: arguments.batch_ends,
+            enqueued_tokens: arguments.batch_tokens,
+        },
     };
     let simulator = bind(arguments.listen, options).await.map_err(|e| {
         Failure::wrong(format!(

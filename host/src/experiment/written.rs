@@ -285,7 +285,7 @@ impl Scorer {
 }
 
 /// How fast requests may leave, and how long one may take. Part of no digest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a map such as `{concurrency: 100}`")]
 pub struct Limits {
     /// Requests in flight, 1 or more.

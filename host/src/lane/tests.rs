@@ -227,6 +227,7 @@ fn in_words(result: &Result<Fresh, CallFailure>) -> String {
         Err(CallFailure::Stopped(StopReason::Exhausted(_))) => "stops: exhausted".into(),
         Err(CallFailure::Stopped(StopReason::Unreachable(_))) => "stops: unreachable".into(),
         Err(CallFailure::Stopped(reason)) => format!("stops: {reason}"),
+        Err(CallFailure::Deferred) => "waits for a batch".into(),
     }
 }
 

@@ -143,6 +143,21 @@ impl Lanes {
         Ok(lane)
     }
 
+    /// The lane for a model outside of any experiment.
+    ///
+    /// # Errors
+    /// As [`Lanes::lane`].
+    pub async fn of_model(
+        &mut self,
+        model: &experiment::Model,
+        library: &mut Library,
+    ) -> Result<Arc<Lane>, PlanError> {
+        let params = serde_json::Value::Object(model.params.clone()).to_string();
+        let limits = experiment::Limits::default();
+        self.lane(model, Arc::new(params), &limits, library, "--model")
+            .await
+    }
+
     /// All lanes so far.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Lane>> {
         self.known.iter().map(|(_, lane)| lane)

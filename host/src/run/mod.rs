@@ -13,7 +13,7 @@ mod rounds;
 /// The run's batches, for whoever looks at its folder.
 mod batches;
 
-pub use batches::BATCHES;
+pub use batches::{BATCHES, Line as BatchLine};
 pub use ledger::{Ledger, LedgerError};
 pub use track::Window;
 

@@ -50,9 +50,8 @@ pub(super) fn answer(
 
 fn missing(what: &str) -> Refusal {
     Refusal {
-        status: 404,
         kind: "not_found_error",
-        ..Refusal::invalid(format!("{what} not found"))
+        ..Refusal::new(404, format!("{what} not found"))
     }
 }
 
@@ -68,14 +67,18 @@ fn create(shared: &Shared, body: &Bytes) -> Result<Response, Refusal> {
         })
         .collect();
     if lines.is_empty() {
-        return Err(Refusal::invalid("requests: at least one request is required"));
+        return Err(Refusal::invalid(
+            "requests: at least one request is required",
+        ));
     }
     if lines.len() > MOST_REQUESTS {
         return Err(Refusal::invalid("requests: at most 100000 requests"));
     }
     if let Some((number, what)) = wrong_name(&lines) {
         let index = number - 1;
-        return Err(Refusal::invalid(format!("requests.{index}.custom_id: {what}")));
+        return Err(Refusal::invalid(format!(
+            "requests.{index}.custom_id: {what}"
+        )));
     }
     let id = shared
         .batches
@@ -102,9 +105,12 @@ fn list(shared: &Shared, query: &str) -> Result<Response, Refusal> {
         .filter(|batch| page.ids.contains(&batch.id))
         .map(object)
         .collect();
-    Ok(super::json(200, &json!({
-        "data": data, "first_id": page.ids.first(), "last_id": page.ids.last(), "has_more": page.more,
-    })))
+    Ok(super::json(
+        200,
+        &json!({
+            "data": data, "first_id": page.ids.first(), "last_id": page.ids.last(), "has_more": page.more,
+        }),
+    ))
 }
 
 fn results(shared: &Shared, id: &str) -> Result<Response, Refusal> {
@@ -127,7 +133,9 @@ fn cancel(shared: &Shared, id: &str) -> Result<Response, Refusal> {
         let found = state.batches.iter_mut().find(|batch| batch.id == id);
         let batch = found.ok_or_else(|| missing(id))?;
         if batch.done.is_some() {
-            return Err(Refusal::invalid("a batch that has ended cannot be canceled"));
+            return Err(Refusal::invalid(
+                "a batch that has ended cannot be canceled",
+            ));
         }
         batch.cancelled = Some(SystemTime::now());
     }
@@ -136,9 +144,10 @@ fn cancel(shared: &Shared, id: &str) -> Result<Response, Refusal> {
 
 fn object(batch: &Batch) -> Value {
     let instant = |time: SystemTime| humantime::format_rfc3339_seconds(time).to_string();
-    let ended = batch.done.as_ref().map(|done| {
-        instant(SystemTime::UNIX_EPOCH + Duration::from_secs(done.at))
-    });
+    let ended = batch
+        .done
+        .as_ref()
+        .map(|done| instant(SystemTime::UNIX_EPOCH + Duration::from_secs(done.at)));
     let status = match (&batch.done, batch.cancelled) {
         (Some(_), _) => "ended",
         (None, Some(_)) => "canceling",
@@ -167,7 +176,9 @@ fn object(batch: &Batch) -> Value {
 pub(super) fn line(custom_id: &str, outcome: &Outcome, end: End) -> String {
     let result = match outcome {
         Outcome::Answered(message) => json!({"type": "succeeded", "message": message}),
-        Outcome::Refused(refusal) => json!({"type": "errored", "error": anthropic::error(refusal)}),
+        Outcome::Refused(refusal) => {
+            json!({"type": "errored", "error": anthropic::error(refusal, "req_sim")})
+        }
         Outcome::Unfinished if end == End::Expired => json!({"type": "expired"}),
         Outcome::Unfinished => json!({"type": "canceled"}),
     };

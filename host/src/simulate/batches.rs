@@ -197,7 +197,9 @@ impl Batches {
             .filter(|limit| waiting + tokens > *limit && dialect == Dialect::OpenAi);
         let invalid = invalid.or_else(|| {
             over.map(|limit| {
-                let words = format!("Enqueued token limit reached for {model}. Limit: {limit} enqueued tokens.");
+                let words = format!(
+                    "Enqueued token limit reached for {model}. Limit: {limit} enqueued tokens."
+                );
                 ("token_limit_exceeded".to_owned(), None, words)
             })
         });
@@ -255,7 +257,9 @@ impl Batches {
                 End::Missing if index % 3 == 2 => continue,
                 _ if untouched => Outcome::Unfinished,
                 End::Expired | End::Cancelled if index >= lines.len() / 2 => Outcome::Unfinished,
-                End::ErrorsOnly => Outcome::Refused(Refusal::invalid("This request is not allowed.")),
+                End::ErrorsOnly => {
+                    Outcome::Refused(Refusal::invalid("This request is not allowed."))
+                }
                 End::Broken if index % 3 == 2 => {
                     output.push_str("{\"custom_id\": \"");
                     output.push_str(&line.custom_id[..line.custom_id.len().min(20)]);
@@ -269,9 +273,10 @@ impl Batches {
             done.unfinished += u64::from(matches!(outcome, Outcome::Unfinished));
             let (text, is_error) = match dialect {
                 Dialect::OpenAi => super::openai_batches::line(&line.custom_id, &outcome, end),
-                Dialect::Anthropic => {
-                    (super::anthropic_batches::line(&line.custom_id, &outcome, end), false)
-                }
+                Dialect::Anthropic => (
+                    super::anthropic_batches::line(&line.custom_id, &outcome, end),
+                    false,
+                ),
             };
             let file = if is_error { &mut errors } else { &mut output };
             file.push_str(&text);
@@ -309,7 +314,11 @@ impl State {
         if text.is_empty() {
             return None;
         }
-        let id = self.file(format!("{purpose}.jsonl"), purpose.into(), Bytes::from(text));
+        let id = self.file(
+            format!("{purpose}.jsonl"),
+            purpose.into(),
+            Bytes::from(text),
+        );
         if let Some(file) = self.files.get_mut(&id) {
             file.cut = cut;
         }
@@ -353,7 +362,7 @@ fn answer(shared: &Shared, dialect: Dialect, line: &Line) -> Outcome {
     );
     let body = line.body.get().as_bytes();
     let digest = body_digest(path, body);
-    match super::reply(shared, dialect, &headers, body, digest) {
+    match super::batched(shared, dialect, &headers, body, digest) {
         Ok(value) => Outcome::Answered(value),
         Err(refusal) => Outcome::Refused(refusal),
     }

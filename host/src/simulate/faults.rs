@@ -28,6 +28,11 @@ impl Faults {
         Faults { rate, seed }
     }
 
+    /// What everything by chance follows from.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     pub(super) fn decide(&self, digest: u128, attempt: u64) -> Option<Fault> {
         let chance = draw(&[
             &self.seed.to_le_bytes(),

@@ -23,6 +23,16 @@ mod faults;
 /// Counters.
 mod stats;
 
+/// Batches: what waits, and how it ends.
+mod batches;
+
+/// OpenAI's words for batches.
+mod openai_batches;
+
+/// Anthropic's words for batches.
+mod anthropic_batches;
+
+pub use batches::{BatchOptions, End};
 pub use faults::Latency;
 pub use replies::{Replies, ReplyError};
 pub use stats::Stats;
@@ -44,6 +54,9 @@ use tokio::time::Instant;
 /// The largest body, as at Anthropic.
 const BODY_LIMIT: usize = 32 << 20;
 
+/// The largest upload of lines, as at Anthropic, with room for a form around it.
+const UPLOAD_LIMIT: usize = 257 << 20;
+
 /// How it answers.
 #[derive(Debug, Default)]
 pub struct Options {
@@ -61,6 +74,8 @@ pub struct Options {
     pub seed: u64,
     /// The only credential that is taken; `None` takes any, and none.
     pub key: Option<String>,
+    /// How batches go.
+    pub batches: BatchOptions,
 }
 
 /// A simulator that has its address and does not answer yet.
@@ -77,6 +92,7 @@ struct Shared {
     faults: Faults,
     key: Option<String>,
     stats: stats::Counters,
+    batches: batches::Batches,
 }
 
 /// Which API a call speaks.
@@ -157,6 +173,7 @@ pub async fn bind(address: SocketAddr, options: Options) -> io::Result<Simulator
         fail_rate,
         seed,
         key,
+        batches,
     } = options;
     let limits = Limits::new(requests_per_minute, tokens_per_minute);
     let (faults, stats) = (Faults::new(fail_rate, seed), stats::Counters::default());
@@ -167,6 +184,7 @@ pub async fn bind(address: SocketAddr, options: Options) -> io::Result<Simulator
         faults,
         key,
         stats,
+        batches: batches::Batches::new(batches),
     };
     Ok(Simulator {
         listener,
@@ -192,7 +210,7 @@ impl Simulator {
     ) -> io::Result<()> {
         let router = Router::new()
             .fallback(answer)
-            .layer(DefaultBodyLimit::max(BODY_LIMIT))
+            .layer(DefaultBodyLimit::max(UPLOAD_LIMIT))
             .with_state(self.shared);
         axum::serve(self.listener, router)
             .with_graceful_shutdown(shutdown)
@@ -225,6 +243,9 @@ async fn answer(
                 },
             )
         }
+        (method, path) if path.contains("/batches") || path.contains("/files") => {
+            errand(&shared, &method, &uri, &headers, body).await
+        }
         (Method::POST, path)
             if path.ends_with("/chat/completions") || path.ends_with("/messages") =>
         {
@@ -247,6 +268,109 @@ fn nothing_there(dialect: Dialect, method: &Method, path: &str) -> Refusal {
         code,
         ..Refusal::new(404, message)
     }
+}
+
+/// Files and batches, of either dialect.
+async fn errand(
+    shared: &Shared,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Response {
+    let (path, query) = (uri.path(), uri.query().unwrap_or_default());
+    let dialect = if path.contains("/messages/batches") {
+        Dialect::Anthropic
+    } else {
+        Dialect::OpenAi
+    };
+    let answered = async {
+        check_key(shared, dialect, credential(headers))?;
+        match dialect {
+            Dialect::Anthropic => {
+                anthropic_batches::answer(shared, method, path, query, headers, &body)
+            }
+            Dialect::OpenAi => {
+                openai_batches::answer(shared, method, path, query, headers, body).await
+            }
+        }
+    };
+    answered
+        .await
+        .unwrap_or_else(|refusal| refuse(dialect, &refusal, 0))
+}
+
+/// A page of batches, newest first.
+struct Page {
+    ids: Vec<String>,
+    more: bool,
+}
+
+fn page(
+    shared: &Shared,
+    dialect: Dialect,
+    query: &str,
+    cursor: &str,
+    most: usize,
+) -> Result<Page, Refusal> {
+    let value = |name: &str| {
+        url::form_urlencoded::parse(query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    };
+    let limit = match value("limit") {
+        None => 20,
+        Some(text) => text
+            .parse::<usize>()
+            .ok()
+            .filter(|limit| (1..=most).contains(limit))
+            .ok_or_else(|| Refusal::invalid(format!("limit: a number from 1 to {most}")))?,
+    };
+    let mut ids: Vec<String> = {
+        let state = shared.batches.state();
+        let own = state
+            .batches
+            .iter()
+            .rev()
+            .filter(|one| one.dialect == dialect);
+        own.map(|batch| batch.id.clone()).collect()
+    };
+    ids.iter().for_each(|id| shared.batches.settle(shared, id));
+    if let Some(after) = value(cursor) {
+        let at = ids.iter().position(|id| *id == after);
+        ids.drain(..at.map_or(ids.len(), |at| at + 1));
+    }
+    let more = ids.len() > limit;
+    ids.truncate(limit);
+    Ok(Page { ids, more })
+}
+
+/// What a batch's line is answered: as a call is, but for limits and delays.
+fn batched(
+    shared: &Shared,
+    dialect: Dialect,
+    headers: &HeaderMap,
+    body: &[u8],
+    digest: u128,
+) -> Result<Value, Refusal> {
+    let parsed: Value = serde_json::from_slice(body)
+        .map_err(|e| Refusal::invalid(format!("We could not parse the JSON body: {e}")))?;
+    let asked = match dialect {
+        Dialect::OpenAi => openai::read(&parsed)?,
+        Dialect::Anthropic => anthropic::read(&parsed, headers)?,
+    };
+    let attempt = shared.stats.attempt(digest);
+    let reply = recorded(shared, &asked, digest)?;
+    let reply = reply::within(&reply, asked.most_tokens, &asked.stop);
+    if let Some(fault) = shared.faults.decide(digest, attempt) {
+        return Err(fault.refusal(dialect));
+    }
+    let input = (body.len() as u64).div_ceil(4);
+    let number = shared.stats.answered(digest);
+    Ok(match dialect {
+        Dialect::OpenAi => openai::completion(&asked, &reply, input, number),
+        Dialect::Anthropic => anthropic::message(&asked, &reply, input, number),
+    })
 }
 
 async fn call(
@@ -281,6 +405,9 @@ async fn checked_call(
 ) -> Result<(Value, Standing), Refusal> {
     let key = credential(headers);
     check_key(shared, dialect, key)?;
+    if body.len() > BODY_LIMIT {
+        return Err(Refusal::new(413, "The request is larger than 32 MB."));
+    }
     let parsed: Value = serde_json::from_slice(body)
         .map_err(|e| Refusal::invalid(format!("We could not parse the JSON body: {e}")))?;
     let asked = match dialect {
@@ -289,13 +416,7 @@ async fn checked_call(
     };
     let digest = stats::body_digest(path, body);
     let attempt = shared.stats.attempt(digest);
-    let reply = match &shared.replies {
-        Some(replies) => replies
-            .find(&asked.model, &asked.last_user_text)
-            .map(str::to_owned)
-            .ok_or_else(|| no_reply(&asked))?,
-        None => reply::made_up(digest),
-    };
+    let reply = recorded(shared, &asked, digest)?;
     let reply = reply::within(&reply, asked.most_tokens, &asked.stop);
     let input = (body.len() as u64).div_ceil(4);
     let cost = Cost {
@@ -317,6 +438,16 @@ async fn checked_call(
         Dialect::Anthropic => anthropic::message(&asked, &reply, input, number),
     };
     Ok((value, standing))
+}
+
+fn recorded(shared: &Shared, asked: &Asked, digest: u128) -> Result<String, Refusal> {
+    match &shared.replies {
+        Some(replies) => replies
+            .find(&asked.model, &asked.last_user_text)
+            .map(str::to_owned)
+            .ok_or_else(|| no_reply(asked)),
+        None => Ok(reply::made_up(digest)),
+    }
 }
 
 fn check_key(shared: &Shared, dialect: Dialect, key: Option<&str>) -> Result<(), Refusal> {

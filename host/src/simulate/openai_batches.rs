@@ -30,17 +30,17 @@ pub(super) async fn answer(
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let (_, rest) = path.rsplit_once("/files").unwrap_or_else(|| {
-        path.rsplit_once("/batches").unwrap_or(("", path))
-    });
+    let (_, rest) = path
+        .rsplit_once("/files")
+        .unwrap_or_else(|| path.rsplit_once("/batches").unwrap_or(("", path)));
     let is_file = path.contains("/files");
     let mut parts = rest.trim_matches('/').split('/');
     let (id, act) = (parts.next().unwrap_or(""), parts.next());
     match (method, is_file, id, act) {
         (&Method::POST, true, "", None) => upload(shared, headers, body).await,
-        (&Method::GET, true, id, None) => with_file(shared, id, |file| {
-            Ok(super::json(200, &file_object(file)))
-        }),
+        (&Method::GET, true, id, None) => {
+            with_file(shared, id, |file| Ok(super::json(200, &file_object(file))))
+        }
         (&Method::GET, true, id, Some("content")) => with_file(shared, id, content),
         (&Method::POST, false, "", None) => create(shared, &body),
         (&Method::GET, false, "", None) => list(shared, query),
@@ -51,10 +51,7 @@ pub(super) async fn answer(
 }
 
 fn missing(what: &str) -> Refusal {
-    Refusal {
-        status: 404,
-        ..Refusal::invalid(format!("No such thing: {what}"))
-    }
+    Refusal::new(404, format!("No such thing: {what}"))
 }
 
 async fn upload(shared: &Shared, headers: &HeaderMap, body: Bytes) -> Result<Response, Refusal> {
@@ -83,10 +80,7 @@ async fn upload(shared: &Shared, headers: &HeaderMap, body: Bytes) -> Result<Res
     let purpose = purpose.ok_or_else(|| Refusal::invalid("'purpose' is a required property"))?;
     let (name, bytes) = file.ok_or_else(|| Refusal::invalid("'file' is a required property"))?;
     if bytes.len() > MOST_BYTES {
-        return Err(Refusal {
-            status: 413,
-            ..Refusal::invalid("The file is larger than 200 MB.")
-        });
+        return Err(Refusal::new(413, "The file is larger than 200 MB."));
     }
     let mut state = shared.batches.state();
     let id = state.file(name, purpose, bytes);
@@ -106,10 +100,7 @@ fn with_file(
         .map_or_else(|| Err(missing(id)), show)
 }
 
-fn file_object(file: &mut File) -> Value
-where
-    File: Sized,
-{
+fn file_object(file: &File) -> Value {
     json!({
         "id": file.id, "object": "file", "bytes": file.bytes.len(), "created_at": file.created,
         "filename": file.name, "purpose": file.purpose, "status": "processed",
@@ -143,8 +134,8 @@ fn create(shared: &Shared, body: &Bytes) -> Result<Response, Refusal> {
     }
     let bytes = {
         let state = shared.batches.state();
-        let file = state.files.get(file).ok_or_else(|| missing(file))?;
-        file.bytes.clone()
+        let found = state.files.get(file);
+        found.ok_or_else(|| missing(file))?.bytes.clone()
     };
     let (lines, invalid) = match read_lines(&bytes, endpoint) {
         Ok(lines) => (lines, None),
@@ -160,21 +151,36 @@ fn create(shared: &Shared, body: &Bytes) -> Result<Response, Refusal> {
 type Invalid = (String, Option<usize>, String);
 
 fn read_lines(bytes: &[u8], endpoint: &str) -> Result<Vec<Line>, Invalid> {
-    let wrong = |code: &str, line: usize, words: &str| (code.to_owned(), Some(line), words.to_owned());
+    let wrong =
+        |code: &str, line: usize, words: &str| (code.to_owned(), Some(line), words.to_owned());
     let (mut lines, mut model) = (Vec::new(), None);
     for (index, text) in bytes.split(|byte| *byte == b'\n').enumerate() {
         if text.trim_ascii().is_empty() {
             continue;
         }
         let number = index + 1;
-        let row: Row = serde_json::from_slice(text)
-            .map_err(|_| wrong("invalid_json_line", number, "This line is not parseable as valid JSON."))?;
+        let row: Row = serde_json::from_slice(text).map_err(|_| {
+            wrong(
+                "invalid_json_line",
+                number,
+                "This line is not parseable as valid JSON.",
+            )
+        })?;
         if row.method != "POST" || row.url != endpoint {
-            return Err(wrong("url_mismatch", number, "The URL provided for this request does not match the batch endpoint."));
+            return Err(wrong(
+                "url_mismatch",
+                number,
+                "The URL provided for this request does not match the batch endpoint.",
+            ));
         }
-        let own = serde_json::from_str::<Value>(row.body.get()).unwrap_or_default()["model"].clone();
+        let own =
+            serde_json::from_str::<Value>(row.body.get()).unwrap_or_default()["model"].clone();
         if *model.get_or_insert_with(|| own.clone()) != own {
-            return Err(wrong("model_mismatch", number, "All requests of a batch must use the same model."));
+            return Err(wrong(
+                "model_mismatch",
+                number,
+                "All requests of a batch must use the same model.",
+            ));
         }
         lines.push(Line {
             custom_id: row.custom_id,
@@ -185,13 +191,23 @@ fn read_lines(bytes: &[u8], endpoint: &str) -> Result<Vec<Line>, Invalid> {
         return Err(("empty_file".into(), None, "The file is empty.".into()));
     }
     if lines.len() > MOST_REQUESTS {
-        return Err(("too_many_tasks".into(), None, "A batch has at most 50,000 requests.".into()));
+        return Err((
+            "too_many_tasks".into(),
+            None,
+            "A batch has at most 50,000 requests.".into(),
+        ));
     }
     match wrong_name(&lines) {
-        Some((number, "duplicate")) => {
-            Err(wrong("duplicate_custom_id", number, "The custom_id is not unique."))
-        }
-        Some((number, _)) => Err(wrong("invalid_custom_id", number, "The custom_id is not valid.")),
+        Some((number, "duplicate")) => Err(wrong(
+            "duplicate_custom_id",
+            number,
+            "The custom_id is not unique.",
+        )),
+        Some((number, _)) => Err(wrong(
+            "invalid_custom_id",
+            number,
+            "The custom_id is not valid.",
+        )),
         None => Ok(lines),
     }
 }
@@ -214,9 +230,12 @@ fn list(shared: &Shared, query: &str) -> Result<Response, Refusal> {
         .filter(|batch| page.ids.contains(&batch.id))
         .map(object)
         .collect();
-    Ok(super::json(200, &json!({
-        "object": "list", "data": data, "first_id": page.ids.first(), "last_id": page.ids.last(), "has_more": page.more,
-    })))
+    Ok(super::json(
+        200,
+        &json!({
+            "object": "list", "data": data, "first_id": page.ids.first(), "last_id": page.ids.last(), "has_more": page.more,
+        }),
+    ))
 }
 
 fn cancel(shared: &Shared, id: &str) -> Result<Response, Refusal> {
@@ -226,10 +245,7 @@ fn cancel(shared: &Shared, id: &str) -> Result<Response, Refusal> {
         let found = state.batches.iter_mut().find(|batch| batch.id == id);
         let batch = found.ok_or_else(|| missing(id))?;
         if batch.done.is_some() {
-            return Err(Refusal {
-                status: 409,
-                ..Refusal::invalid("Cannot cancel a batch that has ended.")
-            });
+            return Err(Refusal::new(409, "Cannot cancel a batch that has ended."));
         }
         batch.cancelled = Some(std::time::SystemTime::now());
     }
@@ -251,7 +267,11 @@ fn object(batch: &Batch) -> Value {
             None => "completed",
         },
     };
-    let at = |wanted: &str| (status == wanted).then(|| done.as_ref().map(|done| done.at)).flatten();
+    let at = |wanted: &str| {
+        (status == wanted)
+            .then(|| done.as_ref().map(|done| done.at))
+            .flatten()
+    };
     let errors = batch.invalid.as_ref().filter(|_| done.is_some()).map(|(code, line, message)| {
         json!({"object": "list", "data": [{"code": code, "line": line, "message": message, "param": null}]})
     });
@@ -274,10 +294,17 @@ pub(super) fn line(custom_id: &str, outcome: &Outcome, end: End) -> (String, boo
     let response = |status: u16, body: &Value| json!({"status_code": status, "request_id": "req_sim", "body": body});
     let (response, error, is_error) = match outcome {
         Outcome::Answered(body) => (response(200, body), Value::Null, false),
-        Outcome::Refused(refusal) => (response(refusal.status, &openai::error(refusal)), Value::Null, true),
+        Outcome::Refused(refusal) => (
+            response(refusal.status, &openai::error(refusal)),
+            Value::Null,
+            true,
+        ),
         Outcome::Unfinished => {
             let (code, message) = match end {
-                End::Expired => ("batch_expired", "This request could not be executed before the completion window expired."),
+                End::Expired => (
+                    "batch_expired",
+                    "This request could not be executed before the completion window expired.",
+                ),
                 _ => ("batch_cancelled", "This request was cancelled."),
             };
             (Value::Null, json!({"code": code, "message": message}), true)

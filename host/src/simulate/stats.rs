@@ -13,6 +13,10 @@ pub struct Stats {
     pub calls: u64,
     /// Calls that were answered with a completion: those that cost money.
     pub answered: u64,
+    /// The same, under the name that says what it means: live or in a batch, each of these is charged for.
+    pub charged: u64,
+    /// Batches that were made.
+    pub batches: u64,
     /// Different requests (path and body) among the answered ones.
     pub distinct: u64,
     /// Answered calls whose very request had been answered before. Epochs ask the same on purpose.
@@ -33,6 +37,7 @@ pub(super) struct Counters {
     most_in_flight: AtomicU64,
     rate_limited: AtomicU64,
     failed: AtomicU64,
+    batches: AtomicU64,
     seen: Mutex<Seen>,
 }
 
@@ -79,6 +84,11 @@ impl Counters {
         }
     }
 
+    /// Counts a batch.
+    pub(super) fn batch_made(&self) {
+        self.batches.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// How often this request arrived before.
     pub(super) fn attempt(&self, digest: u128) -> u64 {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,6 +122,8 @@ impl Counters {
         Stats {
             calls: self.calls.load(Ordering::SeqCst),
             answered: seen.answered,
+            charged: seen.answered,
+            batches: self.batches.load(Ordering::SeqCst),
             distinct: seen.answered - seen.repeated,
             repeated: seen.repeated,
             most_in_flight: self.most_in_flight.load(Ordering::SeqCst),

@@ -15,6 +15,7 @@ fn shared(options: Options) -> Shared {
         fail_rate,
         seed,
         key,
+        batches,
     } = options;
     let limits = Limits::new(requests_per_minute, tokens_per_minute);
     Shared {
@@ -24,6 +25,7 @@ fn shared(options: Options) -> Shared {
         faults: Faults::new(fail_rate, seed),
         key,
         stats: stats::Counters::default(),
+        batches: batches::Batches::new(batches),
     }
 }
 
