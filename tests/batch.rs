@@ -213,17 +213,13 @@ fn a_request_is_queued_again_three_times_and_not_for_ever() {
         assert!(failures[0].1.contains("in 3 batches"), "{failures:?}");
         assert_eq!(simulator.count("batches"), 3);
         let (place, _) = ends(dialect, "expired,expired,expired", 3);
-        let failed = failures_of_expiry(&place);
+        let failed = self::failures(&place);
         assert!(!failed.is_empty() && failed.len() < 12, "{failed:?}");
         assert!(
             failed.iter().all(|(cause, _)| cause == "timeout"),
             "{failed:?}"
         );
     }
-}
-
-fn failures_of_expiry(place: &Place) -> Vec<(String, String)> {
-    failures(place)
 }
 
 #[test]
@@ -254,9 +250,11 @@ fn what_does_not_fit_the_accounts_enqueued_tokens_waits_for_its_turn() {
     let told = simulator.stats();
     assert_eq!(told["charged"], 40, "{told}");
     assert!(told["batches"].as_u64() > Some(3), "{told}");
+    let batches = place.json("out/batches.json");
+    let mut states = batches.as_object().expect("batches").values();
     assert!(
-        !place.read("out/batches.json").contains("failed\":\"failed"),
-        "none was refused"
+        states.all(|batch| batch["state"] == "ingested"),
+        "none was refused: {batches}"
     );
 
     let place = self::place(40);
@@ -362,4 +360,89 @@ fn stragglers_are_cancelled_and_go_live_and_are_paid_for_once() {
             "{stats}"
         );
     }
+}
+
+#[test]
+fn a_detached_run_is_shown_resumed_cancelled_and_adopted() {
+    let place = place(12);
+    let simulator = Simulator::start(&["--batch-delay-ms", "3000"]);
+    experiment(&place, &simulator, DIALECTS[0], "");
+    place
+        .run(&[&RUN[..], &["--detach"]].concat())
+        .expect(0)
+        .says(&["12 trials wait for their batches"]);
+    assert_eq!(simulator.count("charged"), 0);
+    let xhost = |arguments: &[&str]| {
+        let output = place
+            .xhost()
+            .args(arguments)
+            .output()
+            .expect("xhost starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        said
+    };
+    let shown = xhost(&["status", "out"]);
+    assert!(
+        shown.contains("submitted") && shown.contains("batch_sim"),
+        "{shown}"
+    );
+    let shown: Value = serde_json::from_str(&xhost(&["status", "out", "--json"])).expect("JSON");
+    let (id, _) = shown["out"]
+        .as_object()
+        .expect("batches")
+        .iter()
+        .next()
+        .expect("one");
+    xhost(&["resume", "out"]);
+    assert_eq!(place.lines("out/trials.jsonl").len(), 12);
+    let stats = simulator.stats();
+    assert_eq!(
+        (&stats["charged"], &stats["batches"]),
+        (&json!(12), &json!(1)),
+        "{stats}"
+    );
+
+    let base_url = simulator.base_url();
+    let adopt = [
+        "batch",
+        "adopt",
+        id,
+        "--model",
+        "openai/demo",
+        "--base-url",
+        &base_url,
+        "--store",
+        "new.redb",
+    ];
+    let said = xhost(&adopt);
+    assert!(said.contains("12 answers are in the store"), "{said}");
+    place
+        .run(&["--store", "new.redb", "--out", "again", "--mode", "live"])
+        .expect(0);
+    assert_eq!(
+        simulator.count("charged"),
+        12,
+        "the adopted answers are found"
+    );
+    assert_eq!(
+        place.read("again/trials.jsonl"),
+        place.read("out/trials.jsonl")
+    );
+
+    let other = self::place(12);
+    let slow = Simulator::start(&["--batch-delay-ms", "3600000"]);
+    experiment(&other, &slow, DIALECTS[1], "");
+    other.run(&[&RUN[..], &["--detach"]].concat()).expect(0);
+    let output = other
+        .xhost()
+        .args(["cancel", "out"])
+        .output()
+        .expect("xhost starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.contains("cancelled; 0 of 12 requests were answered"),
+        "{said}"
+    );
 }

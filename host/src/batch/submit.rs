@@ -170,6 +170,8 @@ impl Batches {
         let known: Vec<String> = journal::entries(&self.store)
             .map_err(Failed::Stop)?
             .into_iter()
+            // What only its lines can prove may yet be another's, and then it is a candidate here.
+            .filter(|(_, entry)| !entry.unproven || entry.stage == Stage::Ingested)
             .filter_map(|(_, entry)| entry.id)
             .collect();
         let oldest = pending.entry.since_ms.saturating_sub(SKEW_MS);

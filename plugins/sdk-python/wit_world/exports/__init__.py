@@ -89,59 +89,57 @@ class Provider(Protocol):
 class Batch(Protocol):
 
     @abstractmethod
-    def frame(self, model: str) -> batch.Envelope:
+    def frame(self, params: str, model: str) -> batch.Envelope:
         """
         How the lines of a batch for this model are framed.
         """
         raise NotImplementedError
 
     @abstractmethod
-    def line(self, custom_id: str, request: provider.HttpRequest) -> str:
+    def lines(self, params: str, model: str, requests: List[batch.RequestLine]) -> List[str]:
         """
-        One line. `custom-id` is the request's digest, 64 hexadecimal characters.
-        """
-        raise NotImplementedError
-
-    @abstractmethod
-    def submit(self, mark: str, responses: List[provider.HttpResponse]) -> batch.SubmitStep:
-        """
-        Called with no response first, then with all answers so far. `mark` is the host's name for this batch: send it
-        wherever the API keeps one, so that `read-page` can return it after a crash.
+        A line for each request, in their order. A line has no line feed in it.
         """
         raise NotImplementedError
 
     @abstractmethod
-    def poll(self, id: str) -> provider.HttpRequest:
+    def submit(self, params: str, submission: batch.Submission, responses: List[provider.HttpResponse]) -> batch.SubmitStep:
+        """
+        Called with no response first, then with all answers so far.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def poll(self, params: str, id: str) -> provider.HttpRequest:
         """
         How to ask where a batch stands.
         """
         raise NotImplementedError
 
     @abstractmethod
-    def read_poll(self, response: provider.HttpResponse) -> batch.State:
+    def read_poll(self, params: str, id: str, response: provider.HttpResponse) -> batch.State:
         """
         Reads the answer to `poll`.
         """
         raise NotImplementedError
 
     @abstractmethod
-    def read_line(self, line: str) -> batch.Answer:
+    def read_lines(self, params: str, lines: List[str]) -> List[Result[batch.Answer, provider.Fault]]:
         """
-        Reads one result line.
-        
-        Raises: `componentize_py_types.Err(wit_world.imports.provider.Fault)`
+        Reads result lines, or a document, in their order: what stands in them, which may be more or less than one result
+        each.
         """
         raise NotImplementedError
 
     @abstractmethod
-    def list_page(self, cursor: Optional[str]) -> provider.HttpRequest:
+    def list_page(self, params: str, cursor: Optional[str]) -> provider.HttpRequest:
         """
         How to list batches; the first page without a cursor.
         """
         raise NotImplementedError
 
     @abstractmethod
-    def read_page(self, response: provider.HttpResponse) -> batch.Page:
+    def read_page(self, params: str, response: provider.HttpResponse) -> batch.Page:
         """
         Reads the answer to `list-page`.
         
@@ -150,7 +148,7 @@ class Batch(Protocol):
         raise NotImplementedError
 
     @abstractmethod
-    def cancel(self, id: str) -> provider.HttpRequest:
+    def cancel(self, params: str, id: str) -> provider.HttpRequest:
         """
         How to cancel a batch.
         """

@@ -2,7 +2,8 @@
 # It is not intended for manual editing.
 """
 The same API's batch half. Bodies of hundreds of megabytes never enter the plugin: it frames lines, and the host
-streams them.
+streams them. `params` are the experiment's, as in `provider`. Answers whose status is not 2xx go to `diagnose` and
+never get here.
 """
 from typing import TypeVar, Generic, Union, Optional, Protocol, Tuple, List, Any, Self, Callable
 from types import TracebackType
@@ -24,6 +25,25 @@ class Envelope:
     suffix: str
 
 @dataclass
+class RequestLine:
+    """
+    A request that goes into a batch.
+    """
+    custom_id: str
+    path: str
+    body: str
+
+@dataclass
+class Submission:
+    """
+    What is to be submitted.
+    """
+    mark: str
+    model: str
+    requests: int
+    bytes: int
+
+@dataclass
 class Multipart:
     """
     How an upload becomes a form (RFC 7578).
@@ -38,6 +58,7 @@ class Upload:
     A request whose body is the framed lines.
     """
     request: provider.HttpRequest
+    content_type: str
     multipart: Optional[Multipart]
 
 
@@ -70,11 +91,26 @@ The next act of a submission.
 @dataclass
 class Counts:
     """
-    How far a batch is.
+    How far a batch is. Where the API does not say, what is not known is 0.
     """
     total: int
     done: int
     failed: int
+
+class ResultFormat(Enum):
+    """
+    How results are cut before the plugin reads them.
+    """
+    LINES = 0
+    DOCUMENT = 1
+
+@dataclass
+class Results:
+    """
+    Where results are.
+    """
+    request: provider.HttpRequest
+    format: ResultFormat
 
 
 @dataclass
@@ -84,7 +120,7 @@ class State_Running:
 
 @dataclass
 class State_Ended:
-    value: List[provider.HttpRequest]
+    value: List[Results]
 
 
 @dataclass
@@ -98,10 +134,18 @@ Where a batch stands.
 """
 
 
+@dataclass
+class Completed:
+    """
+    An answer that a live call would have got.
+    """
+    body: str
+    model: str
+
 
 @dataclass
 class Outcome_Completed:
-    value: str
+    value: Completed
 
 
 @dataclass
