@@ -446,3 +446,95 @@ fn a_detached_run_is_shown_resumed_cancelled_and_adopted() {
         "{said}"
     );
 }
+
+/// PyPI's `llmock`, a simulator by others, until the end of the test.
+struct Llmock {
+    child: std::process::Child,
+    address: String,
+}
+
+impl Llmock {
+    fn start() -> Option<Llmock> {
+        let python = std::env::var_os("XHOST_PYTHON")?;
+        let program = std::path::Path::new(&python).with_file_name("llmock");
+        if !program.exists() {
+            return None;
+        }
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = free.local_addr().expect("an address");
+        drop(free);
+        let child = std::process::Command::new(program)
+            .args([
+                "serve",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                &address.port().to_string(),
+            ])
+            .args(["--response-style", "hello", "--log-level", "warning"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("llmock starts");
+        while std::net::TcpStream::connect(address).is_err() {
+            std::thread::yield_now();
+        }
+        Some(Llmock {
+            child,
+            address: address.to_string(),
+        })
+    }
+}
+
+impl Drop for Llmock {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_server_that_we_did_not_write_accepts_our_batches() {
+    let Some(llmock) = Llmock::start() else {
+        eprintln!(
+            "NOT RUN: set XHOST_PYTHON to a Python beside which `llmock` from PyPI is installed"
+        );
+        return;
+    };
+    for (provider, path) in [
+        ("openai", "/v1"),
+        ("anthropic", "/anthropic"),
+        ("openai", "/groq/openai/v1"),
+    ] {
+        let place = place(5);
+        place.write(
+            "xhost.yaml",
+            &format!(
+                "name: small
+dataset: {{path: rows.jsonl}}
+prompt: '{{{{ input }}}}'
+model: {{provider: {provider}, name: demo, base_url: 'http://{}{path}', key_variable: LLMOCK_KEY, sampling: {{max_tokens: 64}}}}
+scorers: [includes]
+mode: batch
+",
+                llmock.address
+            ),
+        );
+        let output = place
+            .xhost()
+            .arg("run")
+            .args(RUN)
+            .env("LLMOCK_KEY", "sk-test")
+            .output()
+            .expect("xhost starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{provider} {path}: {said}");
+        let trials = place.lines("out/trials.jsonl");
+        assert_eq!(trials.len(), 5);
+        assert!(
+            trials.iter().all(|trial| trial["answer"].is_string()),
+            "{said}"
+        );
+    }
+}
