@@ -204,7 +204,8 @@ pub(super) async fn cancel_run(arguments: Cancel) -> Result<Exit, Failure> {
             .await
             .map_err(Failure::wrong)?;
     }
-    let store = Arc::new(opening::open(&chosen.store(), "xhost cancel", Busy::new(chosen.wait)).await?);
+    let store =
+        Arc::new(opening::open(&chosen.store(), "xhost cancel", Busy::new(chosen.wait)).await?);
     let mut sum = 0;
     for lane in lanes.iter() {
         let cancelled = cancel(&store, lane).await;

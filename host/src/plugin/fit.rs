@@ -52,17 +52,18 @@ fn provider_fits(exports: &Interface) -> Result<(), String> {
 }
 
 fn batch_fits(exports: &Interface) -> Result<(), String> {
-    use batch::{Answer, Envelope, Page, State, SubmitStep};
+    use batch::{Answer, Envelope, Page, RequestLine, State, Submission, SubmitStep};
     use provider::{Fault, HttpRequest, HttpResponse};
-    exports.has::<(&str,), (Envelope,)>("frame")?;
-    exports.has::<(&str, &HttpRequest), (String,)>("line")?;
-    exports.has::<(&str, &[HttpResponse]), (SubmitStep,)>("submit")?;
-    exports.has::<(&str,), (HttpRequest,)>("poll")?;
-    exports.has::<(&HttpResponse,), (State,)>("read-poll")?;
-    exports.has::<(&str,), (Result<Answer, Fault>,)>("read-line")?;
-    exports.has::<(Option<&str>,), (HttpRequest,)>("list-page")?;
-    exports.has::<(&HttpResponse,), (Result<Page, Fault>,)>("read-page")?;
-    exports.has::<(&str,), (HttpRequest,)>("cancel")
+    type Lines<'a> = (&'a str, &'a str, &'a [RequestLine]);
+    exports.has::<(&str, &str), (Envelope,)>("frame")?;
+    exports.has::<Lines, (Vec<String>,)>("lines")?;
+    exports.has::<(&str, &Submission, &[HttpResponse]), (SubmitStep,)>("submit")?;
+    exports.has::<(&str, &str), (HttpRequest,)>("poll")?;
+    exports.has::<(&str, &str, &HttpResponse), (State,)>("read-poll")?;
+    exports.has::<(&str, &[String]), (Vec<Result<Answer, Fault>>,)>("read-lines")?;
+    exports.has::<(&str, Option<&str>), (HttpRequest,)>("list-page")?;
+    exports.has::<(&str, &HttpResponse), (Result<Page, Fault>,)>("read-page")?;
+    exports.has::<(&str, &str), (HttpRequest,)>("cancel")
 }
 
 /// An interface as a component exports it.
