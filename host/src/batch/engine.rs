@@ -4,12 +4,12 @@
 use super::Batches;
 use super::ingest::{Broken, Tracker};
 use super::journal::{self, Entry, Stage};
-use super::submit::{Pending, Tried, now_ms};
+use super::submit::{Pending, now_ms};
 use crate::event::Event;
-use crate::lane::{Asker, CallFailure, ErrandError, Lane, Trouble};
+use crate::lane::{Asker, ErrandError, Lane, Trouble};
 use crate::plugin::bindings::batch::State as BatchState;
 use crate::plugin::bindings::provider::{Fault, FaultKind};
-use crate::record::{Cause, TrialFailure};
+use crate::record::TrialFailure;
 use crate::stop::StopReason;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,9 +18,6 @@ use std::time::{Duration, Instant};
 const FIRST_POLL: Duration = Duration::from_millis(500);
 const LAST_POLL: Duration = Duration::from_secs(60);
 
-/// From so many requests on, one goes live first: a bad parameter then costs one call and not a day.
-const CANARY_FROM: u64 = 100;
-
 /// When nothing is due.
 const IDLE: Duration = Duration::from_secs(3_600);
 
@@ -28,30 +25,30 @@ const IDLE: Duration = Duration::from_secs(3_600);
 const TOO_MANY_TOKENS: u32 = 10;
 
 /// What the loop knows of a lane.
-struct Desk {
-    account: usize,
-    lane: Arc<Lane>,
-    pending: Vec<Pending>,
-    travelling: Vec<Travelling>,
-    canaried: bool,
-    token_room: u64,
-    refused_for_tokens: u32,
-    hold_until: Option<Instant>,
+pub(super) struct Desk {
+    pub account: usize,
+    pub lane: Arc<Lane>,
+    pub pending: Vec<Pending>,
+    pub travelling: Vec<Travelling>,
+    pub canaried: bool,
+    pub token_room: u64,
+    pub refused_for_tokens: u32,
+    pub hold_until: Option<Instant>,
 }
 
 /// A batch that the provider has.
-struct Travelling {
-    mark: String,
-    entry: Entry,
-    due: Instant,
-    interval: Duration,
-    spilled: bool,
-    tracker: Option<Tracker>,
-    failures: u32,
+pub(super) struct Travelling {
+    pub mark: String,
+    pub entry: Entry,
+    pub due: Instant,
+    pub interval: Duration,
+    pub spilled: bool,
+    pub tracker: Option<Tracker>,
+    pub failures: u32,
 }
 
 impl Travelling {
-    fn new(mark: String, entry: Entry) -> Travelling {
+    pub fn new(mark: String, entry: Entry) -> Travelling {
         Travelling {
             mark,
             entry,
@@ -80,7 +77,7 @@ fn jittered(wait: Duration) -> Duration {
 }
 
 /// A number from 0 to 1 by chance; which one matters to nobody.
-fn chance() -> f64 {
+pub(super) fn chance() -> f64 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     let hash = RandomState::new().build_hasher().finish();
     (hash >> 11) as f64 / (1_u64 << 53) as f64
@@ -213,164 +210,6 @@ impl Batches {
         let sent = desk.pending.iter().map(|one| one.not_before);
         let next = due.chain(sent).chain(desk.hold_until).min();
         Ok(next.unwrap_or_else(|| Instant::now() + IDLE))
-    }
-
-    async fn send_pending(&self, desk: &mut Desk) -> Result<(), StopReason> {
-        let now = Instant::now();
-        for pending in std::mem::take(&mut desk.pending) {
-            if pending.not_before > now {
-                desk.pending.push(pending);
-            } else {
-                self.send_one(desk, pending).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn send_one(&self, desk: &mut Desk, pending: Pending) -> Result<(), StopReason> {
-        match self.try_submit(&desk.lane, pending).await? {
-            Tried::Later(pending) => desk.pending.push(pending),
-            Tried::Submitted(pending) => {
-                let one = Travelling::new(pending.mark, pending.entry);
-                self.tell(&one, "submitted", 0, 0).await;
-                desk.travelling.push(one);
-            }
-            Tried::Refused(pending, fault) => {
-                let (cause, message) = desk.lane.explain(fault);
-                let digests = pending.packed.map(|packed| packed.digests);
-                let failure = TrialFailure::new(cause, message);
-                self.fail_all(desk.account, digests.unwrap_or_default(), &failure);
-            }
-            Tried::Absent(digests) => self.resolve(desk.account, digests),
-        }
-        Ok(())
-    }
-
-    /// Sends what waits, where a run has given all that it has, and there is room.
-    async fn send_waiting(&self, desk: &mut Desk) -> Result<(), StopReason> {
-        loop {
-            let (flush, waiting) = {
-                let state = self.state();
-                let account = &state.accounts[desk.account];
-                (account.flush, account.spool.len())
-            };
-            if !flush || !desk.pending.is_empty() || self.is_held(desk) {
-                return Ok(());
-            }
-            if waiting == 0 {
-                self.state().accounts[desk.account].flush = false;
-                self.resolved.send_modify(|_| {});
-                return Ok(());
-            }
-            if waiting >= CANARY_FROM && !desk.canaried {
-                desk.canaried = true;
-                self.canary(desk).await?;
-            }
-            let enqueued: u64 = desk.travelling.iter().map(|one| one.entry.tokens).sum();
-            let room = desk.token_room.saturating_sub(enqueued);
-            if room == 0 || (enqueued > 0 && room < desk.token_room / 8) {
-                // The rest is held until a batch ends.
-                return Ok(());
-            }
-            self.send_next(desk, room).await?;
-        }
-    }
-
-    fn is_held(&self, desk: &mut Desk) -> bool {
-        if desk.hold_until.is_some_and(|until| until > Instant::now()) {
-            return true;
-        }
-        desk.hold_until = None;
-        false
-    }
-
-    async fn send_next(&self, desk: &mut Desk, room: u64) -> Result<(), StopReason> {
-        let began = Instant::now();
-        let (packed, too_large) = self.pack(desk.account, room).await?;
-        if !too_large.is_empty() {
-            let message = "the request is larger than a batch may be: run it with `--mode live`";
-            let failure = TrialFailure::new(Cause::Rejected, message.into());
-            self.fail_all(desk.account, too_large, &failure);
-        }
-        let Some(packed) = packed else {
-            return Ok(());
-        };
-        let entry = Entry {
-            stage: Stage::Planned,
-            provider: desk.lane.provider.plugin.name().into(),
-            endpoint: desk.lane.endpoint.name().into(),
-            base_path: desk.lane.endpoint.base_path().into(),
-            model: desk.lane.model.to_string(),
-            requests: packed.digests.len() as u64,
-            bytes: packed.bytes,
-            tokens: packed.tokens,
-            since_ms: now_ms(),
-            id: None,
-            candidates: Vec::new(),
-            unproven: false,
-        };
-        let mark = new_mark(&packed.digests);
-        journal::plan(&self.store, &mark, &entry, &packed.digests)?;
-        let pending = Pending {
-            mark,
-            entry,
-            packed: Some(packed),
-            tries: 0,
-            not_before: began,
-            doubt: false,
-        };
-        let packing_ms = began.elapsed().as_millis() as u64;
-        self.emit(|| Event::BatchPacked {
-            model: desk.lane.model.to_string(),
-            requests: pending.entry.requests,
-            bytes: pending.entry.bytes,
-            took_ms: packing_ms,
-        })
-        .await;
-        self.send_one(desk, pending).await
-    }
-
-    /// One request, live. Three refusals in a row are not the samples' fault.
-    async fn canary(&self, desk: &mut Desk) -> Result<(), StopReason> {
-        let (candidates, asker) = {
-            let mut state = self.state();
-            let candidates = std::mem::take(&mut state.accounts[desk.account].canaries);
-            (candidates, state.listeners.first().cloned())
-        };
-        let Some(asker) = asker else { return Ok(()) };
-        let mut refused = None;
-        let all = candidates.len();
-        for (index, (request, digest)) in candidates.into_iter().enumerate() {
-            match desk.lane.ask(&request, digest, &self.run, &asker).await {
-                Ok(fresh) => {
-                    let entry = xhost_store::Entry {
-                        request: Some(request.stored()),
-                        ..(digest, fresh.answer).into()
-                    };
-                    let stored = Batches::put(&self.store, vec![entry]).await;
-                    let stored = stored.unwrap_or_else(|e| Err(e.to_string()));
-                    stored.map_err(StopReason::Disk)?;
-                    self.resolve(desk.account, [digest]);
-                    return Ok(());
-                }
-                Err(CallFailure::Stopped(reason)) => return Err(reason),
-                Err(CallFailure::Deferred) => return Ok(()),
-                Err(CallFailure::Trial(failure)) => {
-                    let final_one = index + 1 == all && failure.cause == Cause::Rejected;
-                    self.fail_all(desk.account, vec![digest], &failure);
-                    if failure.cause != Cause::Rejected {
-                        return Ok(());
-                    }
-                    refused = final_one.then_some(failure.message);
-                }
-            }
-        }
-        refused.map_or(Ok(()), |message| {
-            Err(StopReason::Experiment(format!(
-                "nothing was submitted: the first requests, sent live to see whether they are right, were all refused: \
-                 {message}"
-            )))
-        })
     }
 
     /// Asks where a batch stands, and reads it where it ended. Whether it is done with.
@@ -564,7 +403,7 @@ impl Batches {
         one.interval = FIRST_POLL;
     }
 
-    async fn tell(&self, one: &Travelling, state: &'static str, done: u64, failed: u64) {
+    pub(super) async fn tell(&self, one: &Travelling, state: &'static str, done: u64, failed: u64) {
         self.emit(|| Event::Batch {
             id: one.id().to_owned(),
             model: one.entry.model.clone(),
@@ -578,7 +417,7 @@ impl Batches {
     }
 
     /// Tells every run that listens.
-    async fn emit(&self, event: impl Fn() -> Event) {
+    pub(super) async fn emit(&self, event: impl Fn() -> Event) {
         let listeners: Vec<Asker> = self.state().listeners.clone();
         for listener in listeners {
             listener.emit(event()).await;
@@ -590,15 +429,4 @@ async fn poll(lane: &Lane, id: &str) -> Result<BatchState, ErrandError> {
     let request = lane.provider.poll(id).await?;
     let response = lane.errand(request).await?;
     Ok(lane.provider.read_poll(id, response).await?)
-}
-
-/// A name that no other batch has: it follows from the requests, the instant and chance.
-fn new_mark(digests: &[xhost_store::Digest]) -> String {
-    let mut hasher = blake3::Hasher::new_derive_key("xhost batch mark v1");
-    for digest in digests {
-        hasher.update(digest.as_bytes());
-    }
-    hasher.update(&now_ms().to_le_bytes());
-    hasher.update(&chance().to_le_bytes());
-    hasher.finalize().to_hex()[..32].to_owned()
 }

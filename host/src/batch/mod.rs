@@ -27,6 +27,9 @@ mod ingest;
 /// The one loop that speaks to providers.
 mod engine;
 
+/// The outward half of the loop.
+mod dispatch;
+
 /// What a finished batch holds, taken into any store.
 mod adopt;
 

@@ -93,7 +93,7 @@ impl Batches {
     ) -> Result<Tried, StopReason> {
         if pending.doubt {
             match self.find(lane, &pending).await {
-                Ok(found) if !found.is_empty() => return self.adopt_found(pending, found),
+                Ok(found) if !found.is_empty() => return self.adopt_found(pending, &found),
                 Ok(_) => {}
                 Err(Failed::Stop(reason)) => return Err(reason),
                 Err(Failed::Wait(wait, why)) => return pending.later(wait, &why),
@@ -155,7 +155,7 @@ impl Batches {
     }
 
     /// Where the mark was found it is ours; else there are candidates, and their lines will tell.
-    fn adopt_found(&self, mut pending: Pending, found: Vec<Listed>) -> Result<Tried, StopReason> {
+    fn adopt_found(&self, mut pending: Pending, found: &[Listed]) -> Result<Tried, StopReason> {
         let mut ids = found.iter().map(|listed| listed.id.clone());
         pending.entry.id = ids.next();
         pending.entry.candidates = ids.collect();

@@ -182,7 +182,7 @@ fn started(run: &Path) -> Result<(run::Arguments, Started), Failure> {
     match cli.command {
         Command::Run(mut arguments) => {
             arguments.go_on(file.plan, started.arguments.clone());
-            Ok((arguments, started))
+            Ok((*arguments, started))
         }
         _ => Err(wrong("it was not started by `xhost run`".into())),
     }

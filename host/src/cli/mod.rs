@@ -114,7 +114,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Run(run::Arguments),
+    Run(Box<run::Arguments>),
     Limits(limits::Arguments),
     Status(batch::Status),
     Resume(batch::Resume),
@@ -154,7 +154,7 @@ pub fn main() -> ExitCode {
             Command::Resume(arguments) => Box::pin(batch::resume(arguments)).await,
             Command::Cancel(arguments) => Box::pin(batch::cancel_run(arguments)).await,
             Command::Batch(command) => Box::pin(batch::adopt_batch(command)).await,
-            Command::Run(arguments) => Box::pin(run::main(arguments)).await,
+            Command::Run(arguments) => Box::pin(run::main(*arguments)).await,
             Command::Limits(arguments) => limits::main(arguments).await,
             Command::Simulate(arguments) => simulate::main(arguments).await,
             Command::Store(arguments) => store::main(arguments).await,

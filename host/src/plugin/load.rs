@@ -63,7 +63,10 @@ pub(super) struct Loaded {
 pub(super) enum Exports {
     PromptBuilder(prompt_builder::GuestIndices),
     Scorer(scorer::GuestIndices),
-    Provider(provider::GuestIndices, Option<batch::GuestIndices>),
+    Provider(
+        Box<provider::GuestIndices>,
+        Option<Box<batch::GuestIndices>>,
+    ),
 }
 
 impl Plugin {
@@ -215,10 +218,11 @@ fn link(
         Kind::Provider => {
             let batch = inspected
                 .batch
-                .then(|| batch::GuestIndices::new(&pre))
+                .then(|| batch::GuestIndices::new(&pre).map(Box::new))
                 .transpose()
                 .map_err(fails)?;
-            provider::GuestIndices::new(&pre).map(|provider| Exports::Provider(provider, batch))
+            provider::GuestIndices::new(&pre)
+                .map(|provider| Exports::Provider(Box::new(provider), batch))
         }
     };
     Ok((pre, exports.map_err(fails)?))

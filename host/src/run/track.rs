@@ -112,8 +112,7 @@ pub(super) async fn feed(
             &window,
             (&lane.stop, &stop),
             &mut under_way,
-            (&answers, &events),
-            &pass,
+            (&answers, &events, &pass),
         )
         .await;
         if ended.is_err() {
@@ -143,8 +142,7 @@ async fn admit(
     window: &Window,
     (lane_stop, stop): (&Stop, &Stop),
     under_way: &mut JoinSet<Joined>,
-    (answers, events): (&Arc<Answers>, &mpsc::Sender<Event>),
-    pass: &Arc<Pass>,
+    (answers, events, pass): (&Arc<Answers>, &mpsc::Sender<Event>, &Arc<Pass>),
 ) -> Result<(), StopReason> {
     for (config, offset) in &track.members {
         for epoch in 1..=config.epochs {

@@ -1,3 +1,5 @@
+//! Message batches, act by act and line by line.
+
 use super::*;
 use serde_json::json;
 use xhost_plugin::FaultKind;

@@ -1,3 +1,5 @@
+//! Batches, act by act and line by line.
+
 use super::*;
 use xhost_plugin::Method;
 
