@@ -5,6 +5,7 @@ use crate::event::Event;
 use crate::lane::{Asker, CallFailure, Fresh, Lane, failure};
 use crate::plugin::types::Completion;
 use crate::record::Cause;
+use crate::recorded::{Recorded, RecordedTrial};
 use crate::request::Request;
 use crate::stop::{Stop, StopReason};
 use std::collections::HashMap;
@@ -45,8 +46,16 @@ type Flight = Arc<OnceCell<Result<(Arc<Answered>, Origin), CallFailure>>>;
 pub struct Answers {
     store: Arc<Store>,
     in_flight: Mutex<HashMap<Digest, Flight>>,
-    writes: mpsc::Sender<Write>,
+    supply: Supply,
     run: Stop,
+}
+
+/// What there is beyond the store.
+enum Supply {
+    /// Lanes, whose answers are written.
+    Lanes(mpsc::Sender<Write>),
+    /// Nothing: a replay reads what its run recorded, and writes nothing.
+    Recorded(Recorded),
 }
 
 /// What waits for the next commit.
@@ -65,11 +74,51 @@ impl Answers {
             Arc::new(Answers {
                 store,
                 in_flight: Mutex::default(),
-                writes,
+                supply: Supply::Lanes(writes),
                 run,
             }),
             writer,
         )
+    }
+
+    /// The answers of a recorded run: a miss is an error, and the store is only read.
+    #[must_use]
+    pub fn replayed(store: Arc<Store>, recorded: Recorded, run: Stop) -> Arc<Answers> {
+        Arc::new(Answers {
+            store,
+            in_flight: Mutex::default(),
+            supply: Supply::Recorded(recorded),
+            run,
+        })
+    }
+
+    /// What the run recorded of a trial, where this is a replay.
+    ///
+    /// # Errors
+    /// [`StopReason::Missing`] where there is no such trial.
+    pub fn recorded(&self, ordinal: u64) -> Result<Option<RecordedTrial>, StopReason> {
+        let Supply::Recorded(recorded) = &self.supply else {
+            return Ok(None);
+        };
+        match recorded.trial(ordinal) {
+            Ok(Some(trial)) => Ok(Some(trial)),
+            Ok(None) => Err(StopReason::Missing(format!(
+                "the run recorded {} trials, and no trial {}",
+                recorded.len(),
+                ordinal + 1
+            ))),
+            Err(error) => Err(StopReason::Missing(format!(
+                "line {} of the recorded trials cannot be read: {error}",
+                ordinal + 1
+            ))),
+        }
+    }
+
+    fn writes(&self) -> Option<&mpsc::Sender<Write>> {
+        match &self.supply {
+            Supply::Lanes(writes) => Some(writes),
+            Supply::Recorded(_) => None,
+        }
     }
 
     /// The answer to a request. Identical requests in flight are one call.
@@ -110,6 +159,10 @@ impl Answers {
         if let Some(answered) = self.stored(digest, lane, asker).await? {
             return Ok((Arc::new(answered), Origin::Hit));
         }
+        if matches!(self.supply, Supply::Recorded(_)) {
+            let message = format!("the store has no answer to the request {digest}");
+            return Err(CallFailure::Stopped(StopReason::Missing(message)));
+        }
         let Fresh { answer, completion } = lane.ask(request, digest, &self.run, asker).await?;
         let response = answer.digest();
         self.put(request, digest, answer).await?;
@@ -133,6 +186,9 @@ impl Answers {
             Ok(None) => return Ok(None),
             // Damage costs another call; a store that cannot be read must not.
             Err(error @ ReadError::Damaged { .. }) => {
+                if matches!(self.supply, Supply::Recorded(_)) {
+                    return Err(CallFailure::Stopped(StopReason::Missing(error.to_string())));
+                }
                 let message = format!("{error}; the request is asked again");
                 asker.emit(Event::Warning { message }).await;
                 return Ok(None);
@@ -171,7 +227,8 @@ impl Answers {
             request: Some(request.stored()),
             ..Entry::from((digest, answer))
         };
-        self.writes
+        let writes = self.writes().ok_or_else(|| gone(()))?;
+        writes
             .send(Write::Answer(Box::new(entry), acknowledged))
             .await
             .map_err(|_| gone(()))?;
@@ -181,16 +238,21 @@ impl Answers {
 
     /// Notes what a run touched, with the next commit. Where that fails, the run is stopped.
     pub async fn touched(&self, touched: Touched) {
-        // The writer lives as long as this.
-        let _ = self.writes.send(Write::Touched(touched, None)).await;
+        if let Some(writes) = self.writes() {
+            // The writer lives as long as this.
+            let _ = writes.send(Write::Touched(touched, None)).await;
+        }
     }
 
-    /// Notes that a run begins.
+    /// Notes that a run begins; a replay is not noted.
     ///
     /// # Errors
     /// Where the store cannot be written.
-    pub async fn begin_run(&self, run: Run) -> Result<Begun, StopReason> {
-        self.note(move |store| store.begin_run(run)).await
+    pub async fn begin_run(&self, run: Run) -> Result<Option<Begun>, StopReason> {
+        if self.writes().is_none() {
+            return Ok(None);
+        }
+        self.note(move |store| store.begin_run(run)).await.map(Some)
     }
 
     /// Notes the last that a run touched, and then that it ended with all of its trials.
@@ -201,8 +263,10 @@ impl Answers {
         let begun = last.run;
         let (acknowledged, acknowledgement) = oneshot::channel();
         let write = Write::Touched(last, Some(acknowledged));
-        // Where the writer is gone, so is the acknowledgement.
-        let _ = self.writes.send(write).await;
+        if let Some(writes) = self.writes() {
+            // Where the writer is gone, so is the acknowledgement.
+            let _ = writes.send(write).await;
+        }
         let noted = acknowledgement.await;
         noted
             .unwrap_or_else(|_| Err("the store's writer is gone".into()))

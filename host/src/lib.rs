@@ -22,6 +22,9 @@ pub mod text;
 /// JSON that means the same to everybody who reads it.
 pub mod json;
 
+/// Where two documents differ.
+pub mod difference;
+
 /// Credentials: read in one place, shown in none.
 pub mod secret;
 
@@ -61,11 +64,17 @@ pub mod lane;
 /// When the disk refuses.
 pub(crate) mod disk;
 
+/// What a run recorded of its trials.
+pub mod recorded;
+
 /// Answers: from the store, from a call in flight, or from a lane.
 pub mod answers;
 
 /// Experiments, resolved.
 pub mod plan;
+
+/// What a run needs to be made again.
+pub mod kept;
 
 /// One trial, from the sample to its scores.
 pub mod trial;
@@ -84,6 +93,9 @@ pub mod doctor;
 
 /// The run: one loop, and the listeners of its events.
 pub mod run;
+
+/// A recorded run, made again.
+pub mod replay;
 
 /// A model API on this machine, for rehearsals and tests.
 pub mod simulate;

@@ -27,6 +27,9 @@ pub enum StopReason {
     /// The budget of the run is used up.
     #[error("{0}")]
     Budget(String),
+    /// A replay needs an answer that was not recorded, or finds another one.
+    #[error("{0}")]
+    Missing(String),
     /// This program is at fault.
     #[error("internal error: {0}; please report it")]
     Internal(String),

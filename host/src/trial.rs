@@ -10,6 +10,7 @@ use crate::plugin::bindings::{prompt_builder, scorer};
 use crate::plugin::types::{Exchange, Part, Prompt, Sample, Sampling};
 use crate::plugin::{CallSeed, Failure, FailureKind};
 use crate::record::{self, Cause, TrialFailure, Usage, Verdict};
+use crate::recorded::RecordedTrial;
 use crate::request::{Draw, Request};
 use crate::stop::StopReason;
 use futures_util::future::join_all;
@@ -28,6 +29,8 @@ pub struct Trial {
     pub sample: Arc<Sample>,
     /// The repeat, from 1.
     pub epoch: u32,
+    /// Its place in the results.
+    pub ordinal: u64,
 }
 
 /// What a trial came to.
@@ -43,7 +46,7 @@ pub struct Outcome {
 /// # Errors
 /// The reason why it was not decided.
 pub async fn run(trial: &Trial, answers: &Answers, asker: &Asker) -> Result<Outcome, StopReason> {
-    let mut desk = Desk::new(trial, answers, asker);
+    let mut desk = Desk::new(trial, answers, asker)?;
     let mut scores = Vec::new();
     let (answer, failure) = match converse(trial, &mut desk).await {
         Ok(Conversation { answer, exchanges }) => {
@@ -213,16 +216,22 @@ struct Desk<'a> {
     requests: Vec<record::Exchange>,
     usage: Usage,
     origins: Origins,
+    /// What the run recorded of this trial, where this is a replay.
+    recorded: Option<RecordedTrial>,
 }
 
 type Question<'q> = (&'q Arc<Lane>, &'q Sampling, Prompt);
 
 impl<'a> Desk<'a> {
-    fn new(trial: &'a Trial, answers: &'a Answers, asker: &'a Asker) -> Desk<'a> {
+    fn new(
+        trial: &'a Trial,
+        answers: &'a Answers,
+        asker: &'a Asker,
+    ) -> Result<Desk<'a>, StopReason> {
         let seed = CallSeed(seed(&trial.sample.id, trial.epoch));
         let (draws, requests) = (HashMap::new(), Vec::new());
         let (usage, origins) = (Usage::default(), Origins::default());
-        Desk {
+        Ok(Desk {
             trial,
             answers,
             asker,
@@ -231,7 +240,8 @@ impl<'a> Desk<'a> {
             requests,
             usage,
             origins,
-        }
+            recorded: answers.recorded(trial.ordinal)?,
+        })
     }
 
     /// All questions at once; the exchanges in their order.
@@ -252,6 +262,9 @@ impl<'a> Desk<'a> {
             let (request, digest) = self.encode(lane, &prompt).await?;
             sent.push((lane, prompt, request, digest));
         }
+        for (_, _, _, digest) in &sent {
+            self.require_record(*digest)?;
+        }
         let answers = self.answers;
         let askers: Vec<_> = sent
             .iter()
@@ -263,13 +276,61 @@ impl<'a> Desk<'a> {
             .map(|((lane, _, request, digest), asker)| {
                 answers.answer(request, *digest, lane, asker)
             });
-        let answered = in_order(join_all(calls).await)?;
+        let answered = in_order(join_all(calls).await).map_err(|failure| self.named(failure))?;
+        for ((_, _, _, digest), (answered, _)) in sent.iter().zip(&answered) {
+            self.compare(*digest, answered)?;
+        }
         let exchanges = sent.into_iter().zip(answered);
         Ok(exchanges
             .map(|((_, prompt, _, digest), (answered, origin))| {
                 self.note(prompt, digest, &answered, origin)
             })
             .collect())
+    }
+
+    /// In a replay, a trial gets the answers that it had, and the failures that came from outside.
+    fn require_record(&self, digest: Digest) -> Result<(), CallFailure> {
+        match &self.recorded {
+            Some(recorded) if !recorded.requests.contains_key(&digest) => {
+                let failure = recorded.failure_outside().map(CallFailure::Trial);
+                Err(failure.unwrap_or_else(|| {
+                    let message = format!("the run did not ask the request {digest}");
+                    self.named(CallFailure::Stopped(StopReason::Missing(message)))
+                }))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn compare(&self, digest: Digest, answered: &Answered) -> Result<(), CallFailure> {
+        let recorded = self.recorded.as_ref();
+        match recorded.and_then(|recorded| recorded.requests.get(&digest)) {
+            Some(response) if *response != answered.response => {
+                let found = answered.response;
+                let message =
+                    format!("the answer to {digest} is {found}, and the run had {response}");
+                Err(self.named(CallFailure::Stopped(StopReason::Missing(message))))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Says which trial it is whose answer is not there.
+    fn named(&self, failure: CallFailure) -> CallFailure {
+        let CallFailure::Stopped(StopReason::Missing(message)) = failure else {
+            return failure;
+        };
+        let Trial {
+            config,
+            sample,
+            epoch,
+            ..
+        } = self.trial;
+        let config = serde_json::Value::Object((*config.axes).clone());
+        let sample = crate::text::plain(&sample.id);
+        CallFailure::Stopped(StopReason::Missing(format!(
+            "sample `{sample}`, epoch {epoch}, config {config}: {message}"
+        )))
     }
 
     /// Who has answers already goes before who begins: a trial that ends makes room.

@@ -45,6 +45,12 @@ pub enum Exit {
     Room = 8,
     /// The budget is used up. The same command with a larger one goes on where it was.
     Budget = 9,
+    /// A replay needs an answer that the run did not record.
+    Missing = 10,
+    /// A replay came to other results than were recorded.
+    Differs = 11,
+    /// A bundle is not what it says, or holds a credential.
+    Refused = 12,
     /// Interrupted. The same command goes on where it was.
     Interrupted = 130,
 }
@@ -64,6 +70,7 @@ impl From<&StopReason> for Exit {
             StopReason::Unreachable(_) => Exit::Unreachable,
             StopReason::Disk(_) => Exit::Disk,
             StopReason::Budget(_) => Exit::Budget,
+            StopReason::Missing(_) => Exit::Missing,
             StopReason::Internal(_) => Exit::Internal,
             StopReason::Experiment(_) => Exit::Wrong,
         }
@@ -82,6 +89,9 @@ Exit codes:
   7    the store or the results cannot be written, or another process holds the store
   8    this machine has too little room for the run, or `doctor` found what must be mended first
   9    the budget is used up; the same command with a larger one goes on where it was
+  10   a replay needs an answer that the run did not record
+  11   a replay came to other results than were recorded
+  12   a bundle is not what it says, or holds a credential
   130  interrupted; the same command goes on where it was";
 
 /// Runs experiments against language-model APIs in one small process: every answer is paid for once, every run can be

@@ -9,7 +9,7 @@ use crate::plugin::Engine;
 use crate::progress::{Progress, Style};
 use crate::run::{Ended, Ledger, Process, Window};
 use crate::stop::{Stop, StopReason};
-use crate::{disk, simulate, summary};
+use crate::{disk, kept, simulate, summary};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,6 +66,9 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
         jobs.push((Arc::new(plan), out));
     }
     let store = open_store(&stage.store)?;
+    for (plan, _) in &jobs {
+        kept::keep(plan, &store.blobs()).map_err(|e| Failure::new(Exit::Disk, e))?;
+    }
     let stop = Stop::default();
     let (answers, writer) = Answers::new(Arc::new(store), stop.clone());
     let interrupts = tokio::spawn(watch_interrupts(stop.clone()));

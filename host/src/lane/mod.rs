@@ -68,7 +68,8 @@ pub struct Lane {
     /// The model's name.
     pub model: Arc<str>,
     settings: Mutex<Settings>,
-    transport: Arc<dyn Transport>,
+    /// None in a replay, which has no network.
+    transport: Option<Arc<dyn Transport>>,
     queue: Arc<Queue>,
     estimator: Mutex<Estimator>,
     secret: OnceLock<Option<Secret>>,
@@ -91,8 +92,8 @@ pub struct Settings {
 /// What all lanes of a process share.
 #[derive(Clone)]
 pub struct Road {
-    /// How calls travel.
-    pub transport: Arc<dyn Transport>,
+    /// How calls travel; none where no call may leave.
+    pub transport: Option<Arc<dyn Transport>>,
     /// The most calls that may be in flight.
     pub ceiling: Arc<Ceiling>,
 }
@@ -274,6 +275,10 @@ impl Lane {
         run: &Stop,
         asker: &Asker,
     ) -> Result<Call, CallFailure> {
+        let Some(transport) = &self.transport else {
+            let message = format!("a call to `{}` in a replay", self.model);
+            return Err(CallFailure::Stopped(StopReason::Internal(message)));
+        };
         let expected = self
             .estimator()
             .expect(request.body.len(), asker.most_output);
@@ -291,7 +296,7 @@ impl Lane {
         let config = asker.config;
         asker.emit(Event::CallStarted { config }).await;
         let started = now();
-        let result = self.transport.send(outgoing).await;
+        let result = transport.send(outgoing).await;
         let latency_ms = now().saturating_duration_since(started).as_millis() as u64;
         pass.landed();
         let status = result.as_ref().ok().map(|incoming| incoming.status);

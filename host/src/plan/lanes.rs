@@ -75,7 +75,7 @@ impl Lanes {
             })),
         };
         let road = Road {
-            transport,
+            transport: Some(transport),
             ceiling: Ceiling::new(concurrency),
         };
         Lanes {

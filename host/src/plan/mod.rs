@@ -14,6 +14,9 @@ mod lanes;
 /// One config, resolved.
 mod config;
 
+/// A plan as a run recorded it.
+mod recorded;
+
 /// A first look at each config with the first sample, before anything is sent.
 mod first_look;
 
@@ -21,6 +24,7 @@ pub use config::{Config, Judge, PluginUse, ScorerUse};
 pub(crate) use first_look::guest_sample;
 pub use lanes::{Lanes, Network};
 pub use library::Library;
+pub use recorded::{Recording, Substitute};
 
 use crate::dataset::{Dataset, DatasetError};
 use crate::experiment::{Cell, Experiment, ExperimentError};
@@ -154,10 +158,8 @@ impl Plan {
         }
         library.refuse_unused()?;
         let (blocks, trials) = blocks(experiment, &configs)?;
-        let resolved = resolved(experiment, &configs, &blocks);
-        let digest = blake3::hash(resolved.to_string().as_bytes())
-            .to_hex()
-            .to_string();
+        let resolved = resolved(&configs, &blocks);
+        let digest = digest(&resolved);
         let mut plan = Plan {
             name: experiment.name.clone(),
             digest,
@@ -221,12 +223,18 @@ fn blocks(
             None => groups.push((cell, vec![Arc::clone(config)])),
         }
     }
-    let (mut blocks, mut first) = (Vec::with_capacity(groups.len()), 0);
+    let mut opened = Vec::with_capacity(groups.len());
     for (cell, group) in groups {
-        let dataset = Dataset::open(&config::selection(
-            &cell.settings.dataset,
-            &experiment.folder,
-        ))?;
+        let selection = config::selection(&cell.settings.dataset, &experiment.folder);
+        opened.push((Dataset::open(&selection)?, group));
+    }
+    Ok(in_order(opened))
+}
+
+/// Gives every trial its place.
+fn in_order(groups: Vec<(Dataset, Vec<Arc<Config>>)>) -> (Vec<Block>, u64) {
+    let (mut blocks, mut first) = (Vec::with_capacity(groups.len()), 0);
+    for (dataset, group) in groups {
         let (mut members, mut stride) = (Vec::with_capacity(group.len()), 0);
         for config in group {
             let epochs = u64::from(config.epochs);
@@ -242,19 +250,26 @@ fn blocks(
         });
         first += trials;
     }
-    Ok((blocks, first))
+    (blocks, first)
+}
+
+/// The identity of what is run.
+fn digest(resolved: &Value) -> String {
+    blake3::hash(resolved.to_string().as_bytes())
+        .to_hex()
+        .to_string()
 }
 
 /// Everything that decides what is asked and how it is judged.
-fn resolved(experiment: &Experiment, configs: &[Arc<Config>], blocks: &[Block]) -> Value {
-    let cells = experiment.cells.iter().zip(configs).map(|(cell, config)| {
+fn resolved(configs: &[Arc<Config>], blocks: &[Block]) -> Value {
+    let cells = configs.iter().map(|config| {
         let dataset = blocks.iter().position(|block| {
             block
                 .members
                 .iter()
                 .any(|(member, _)| member.index == config.index)
         });
-        config.identity(&cell.axes, dataset.unwrap_or_default())
+        config.identity(dataset.unwrap_or_default())
     });
     let datasets = blocks.iter().map(|block| {
         json!({

@@ -60,7 +60,8 @@ pub async fn run(
     let stop = &process.stop;
     let answers = &process.answers;
     match answers.begin_run(ledger.as_noted()).await {
-        Ok(begun) => ledger.begin(begun),
+        Ok(Some(begun)) => ledger.begin(begun),
+        Ok(None) => {}
         Err(reason) => stop.request(reason),
     }
     let (events, mut inbox) = mpsc::channel(QUEUE);

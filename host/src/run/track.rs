@@ -152,23 +152,19 @@ async fn admit(
                 config: Arc::clone(config),
                 sample: Arc::clone(sample),
                 epoch,
+                ordinal,
             };
             let asker = Asker::new(config.index, events.clone());
-            under_way.spawn(make(trial, ordinal, Arc::clone(answers), asker));
+            under_way.spawn(make(trial, Arc::clone(answers), asker));
         }
     }
     Ok(())
 }
 
-async fn make(
-    trial: Trial,
-    ordinal: u64,
-    answers: Arc<Answers>,
-    asker: Asker,
-) -> Result<(), StopReason> {
+async fn make(trial: Trial, answers: Arc<Answers>, asker: Asker) -> Result<(), StopReason> {
     let Outcome { record, origins } = trial::run(&trial, &answers, &asker).await?;
     let summary = TrialSummary {
-        ordinal,
+        ordinal: trial.ordinal,
         sample: record.sample.clone(),
         epoch: record.epoch,
         failure: record.failure.as_ref().map(|failure| failure.cause.text()),
@@ -192,7 +188,10 @@ fn undecided(joined: Result<Joined, JoinError>, stop: &Stop) -> Result<(), StopR
     };
     if matches!(
         reason,
-        StopReason::Experiment(_) | StopReason::Internal(_) | StopReason::Disk(_)
+        StopReason::Experiment(_)
+            | StopReason::Internal(_)
+            | StopReason::Disk(_)
+            | StopReason::Missing(_)
     ) {
         stop.request(reason.clone());
     }

@@ -35,3 +35,6 @@ mod flips;
 
 /// Stores written anew, and streams.
 mod copies;
+
+/// Blobs beside the store.
+mod blobs;
