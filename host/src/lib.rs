@@ -97,6 +97,9 @@ pub mod run;
 /// A recorded run, made again.
 pub mod replay;
 
+/// A run that one can carry away.
+pub mod bundle;
+
 /// A model API on this machine, for rehearsals and tests.
 pub mod simulate;
 

@@ -13,7 +13,7 @@ const RUN: &str = "run.json";
 const FILES: [&str; 4] = [TRIALS, "summary.json", "events.jsonl", RUN];
 
 /// What a run's folder says about itself.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunFile {
     /// The version of xhost that wrote it.
     pub xhost: String,

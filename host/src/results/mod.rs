@@ -10,9 +10,13 @@ mod extend;
 /// Trials whose turn has not come.
 mod spool;
 
+/// What the digest of a run covers.
+mod digest;
+
 /// The folder of a run, and what it says about itself.
 mod folder;
 
+pub use digest::RunDigest;
 pub use folder::{Folder, FolderError, RunFile};
 
 use crate::record::Trial;
@@ -30,7 +34,7 @@ pub struct Results {
     spool: Spool,
     next: u64,
     written: u64,
-    digest: blake3::Hasher,
+    digest: RunDigest,
 }
 
 /// A trial whose turn has come.
@@ -47,13 +51,12 @@ impl Results {
     /// # Errors
     /// Where the files cannot be opened.
     pub fn open(folder: &Path) -> io::Result<Results> {
-        let digest = blake3::Hasher::new_derive_key("xhost run v1");
         Ok(Results {
             file: Extend::open(&folder.join(TRIALS))?,
             spool: Spool::open(folder)?,
             next: 0,
             written: 0,
-            digest,
+            digest: RunDigest::default(),
         })
     }
 
@@ -68,7 +71,7 @@ impl Results {
         mut each: impl FnMut(Line<'_>),
     ) -> io::Result<()> {
         let bytes = serde_json::to_vec(trial).map_err(io::Error::other)?;
-        let digest = digest(trial);
+        let digest = digest::of_trial(trial);
         if ordinal != self.next {
             return self.spool.put(ordinal, &bytes, digest);
         }
@@ -88,7 +91,7 @@ impl Results {
     ) -> io::Result<()> {
         self.file.append(bytes)?;
         self.file.append(b"\n")?;
-        self.digest.update(&digest);
+        self.digest.add(&digest);
         self.next = ordinal + 1;
         self.written += 1;
         each(Line { ordinal, bytes });
@@ -121,36 +124,8 @@ impl Results {
         self.file.finish()?;
         self.spool.remove()?;
         let whole = self.written == total;
-        Ok((self.written, whole.then(|| self.digest.finalize())))
+        Ok((self.written, whole.then(|| self.digest.finish())))
     }
-}
-
-/// What the run's digest covers of a trial: its requests, its answers and its scores.
-fn digest(trial: &Trial) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key("xhost trial v1");
-    let mut field = |bytes: &[u8]| {
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
-    };
-    field(&(trial.requests.len() as u64).to_le_bytes());
-    for exchange in &trial.requests {
-        field(exchange.digest.as_bytes());
-        field(exchange.response.as_bytes());
-    }
-    field(&(trial.scores.len() as u64).to_le_bytes());
-    for verdict in &trial.scores {
-        field(verdict.scorer.as_bytes());
-        field(verdict.name.as_bytes());
-        field(verdict.value.to_string().as_bytes());
-    }
-    field(
-        trial
-            .failure
-            .as_ref()
-            .map_or("", |failure| failure.cause.text())
-            .as_bytes(),
-    );
-    *hasher.finalize().as_bytes()
 }
 
 const _: () = assert!(Slot::BYTES == 48);

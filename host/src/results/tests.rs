@@ -273,15 +273,15 @@ fn the_digest_of_a_run_covers_requests_answers_scores_and_failures_and_not_what_
         failed(Cause::Timeout),
         failed(Cause::Rejected),
     ];
-    let digests: std::collections::HashSet<[u8; 32]> = all.iter().map(digest).collect();
+    let digests: std::collections::HashSet<[u8; 32]> = all.iter().map(digest::of_trial).collect();
     assert_eq!(digests.len(), all.len());
     let told = Trial {
         answer: Some("other".into()),
         ..trial(0)
     };
     assert_eq!(
-        digest(&told),
-        digest(&trial(0)),
+        digest::of_trial(&told),
+        digest::of_trial(&trial(0)),
         "the answer is read in the response"
     );
 }
