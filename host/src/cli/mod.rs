@@ -3,6 +3,12 @@
 /// `xhost run`.
 mod run;
 
+/// `xhost export` and `xhost import`.
+mod carry;
+
+/// `xhost replay`.
+mod replay;
+
 /// `xhost simulate`.
 mod simulate;
 
@@ -106,6 +112,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Arguments),
+    Replay(replay::Arguments),
+    Export(carry::Export),
+    Import(carry::Import),
     Simulate(simulate::Arguments),
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -135,6 +144,9 @@ pub fn main() -> ExitCode {
     let ended = runtime.block_on(async {
         match cli.command {
             Command::Run(arguments) => Box::pin(run::main(arguments)).await,
+            Command::Replay(arguments) => Box::pin(replay::main(arguments)).await,
+            Command::Export(arguments) => carry::export(arguments),
+            Command::Import(arguments) => carry::import(arguments),
             Command::Simulate(arguments) => simulate::main(arguments).await,
             Command::Plugin(command) => plugin::main(command).await,
             Command::Prices(command) => prices::main(command),

@@ -145,7 +145,7 @@ impl Stage {
     }
 }
 
-fn open_store(path: &Path) -> Result<Store, Failure> {
+pub(super) fn open_store(path: &Path) -> Result<Store, Failure> {
     let fails = |error: xhost_store::OpenError| Failure::new(Exit::Disk, error);
     let store = Store::open(path, xhost_store::Options::default()).map_err(fails)?;
     for folder in disk::spill_folders(path) {
