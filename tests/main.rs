@@ -14,6 +14,9 @@ mod guests;
 /// Plugins that mean harm.
 mod hostile;
 
+/// Runs carried away and made again.
+mod bundles;
+
 /// What a person reads who did something wrong.
 mod errors;
 

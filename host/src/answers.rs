@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use xhost_store::{
-    Answer, Begun, Digest, Entry, Group, Put, ReadError, ResponseDigest, Run, Store, Touched,
-    WriteError,
+    Answer, Begun, Digest, Entry, Group, Put, ReadError, ResponseDigest, Run, Store, StoredRequest,
+    Touched, WriteError,
 };
 
 /// The most answers in one commit; past some hundreds a larger group gains nothing.
@@ -56,6 +56,8 @@ enum Supply {
     Lanes(mpsc::Sender<Write>),
     /// Nothing: a replay reads what its run recorded, and writes nothing.
     Recorded(Recorded),
+    /// Nothing: the first request without an answer is what is looked for.
+    Missed(Mutex<Option<(Digest, StoredRequest)>>),
 }
 
 /// What waits for the next commit.
@@ -92,6 +94,45 @@ impl Answers {
         })
     }
 
+    /// What the store has, and nothing else: the first miss ends the trial, and [`Answers::missed`] tells of it.
+    #[must_use]
+    pub fn looked_up(store: Arc<Store>, run: Stop) -> Arc<Answers> {
+        Arc::new(Answers {
+            store,
+            in_flight: Mutex::default(),
+            supply: Supply::Missed(Mutex::default()),
+            run,
+        })
+    }
+
+    /// The first request that had no answer.
+    #[must_use]
+    pub fn missed(&self) -> Option<(Digest, StoredRequest)> {
+        match &self.supply {
+            Supply::Missed(missed) => missed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+            Supply::Lanes(_) | Supply::Recorded(_) => None,
+        }
+    }
+
+    /// A miss where nobody can be asked.
+    fn miss(&self, request: &Request, digest: Digest) -> Option<CallFailure> {
+        match &self.supply {
+            Supply::Lanes(_) => return None,
+            Supply::Recorded(_) => {}
+            Supply::Missed(missed) => {
+                let mut missed = missed.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Ok(request) = StoredRequest::from_bytes(&digest, &request.stored()) {
+                    missed.get_or_insert((digest, request));
+                }
+            }
+        }
+        let message = format!("the store has no answer to the request {digest}");
+        Some(CallFailure::Stopped(StopReason::Missing(message)))
+    }
+
     /// What the run recorded of a trial, where this is a replay.
     ///
     /// # Errors
@@ -117,7 +158,7 @@ impl Answers {
     fn writes(&self) -> Option<&mpsc::Sender<Write>> {
         match &self.supply {
             Supply::Lanes(writes) => Some(writes),
-            Supply::Recorded(_) => None,
+            Supply::Recorded(_) | Supply::Missed(_) => None,
         }
     }
 
@@ -159,9 +200,8 @@ impl Answers {
         if let Some(answered) = self.stored(digest, lane, asker).await? {
             return Ok((Arc::new(answered), Origin::Hit));
         }
-        if matches!(self.supply, Supply::Recorded(_)) {
-            let message = format!("the store has no answer to the request {digest}");
-            return Err(CallFailure::Stopped(StopReason::Missing(message)));
+        if let Some(miss) = self.miss(request, digest) {
+            return Err(miss);
         }
         let Fresh { answer, completion } = lane.ask(request, digest, &self.run, asker).await?;
         let response = answer.digest();
@@ -186,7 +226,7 @@ impl Answers {
             Ok(None) => return Ok(None),
             // Damage costs another call; a store that cannot be read must not.
             Err(error @ ReadError::Damaged { .. }) => {
-                if matches!(self.supply, Supply::Recorded(_)) {
+                if self.writes().is_none() {
                     return Err(CallFailure::Stopped(StopReason::Missing(error.to_string())));
                 }
                 let message = format!("{error}; the request is asked again");

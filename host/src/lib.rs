@@ -79,6 +79,9 @@ pub mod kept;
 /// One trial, from the sample to its scores.
 pub mod trial;
 
+/// Why a trial would have to pay.
+pub mod why;
+
 /// Ordered result files.
 pub mod results;
 

@@ -51,13 +51,13 @@ pub struct Exported {
 ///
 /// # Errors
 /// Where something of the run is missing, where it holds a credential, or the disk refuses. The file is not there then.
-pub fn export(source: Source<'_>, out: &Path) -> Result<Exported, BundleError> {
+pub fn export(source: &Source<'_>, out: &Path) -> Result<Exported, BundleError> {
     let folder = out
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let desk = Desk {
-        source: &source,
+        source,
         folder,
         out,
     };
@@ -83,7 +83,7 @@ pub fn export(source: Source<'_>, out: &Path) -> Result<Exported, BundleError> {
         entries_root: entries_root.clone(),
         responses: answers.pieces,
     };
-    let (digest, bytes) = desk.write(&config, layers)?;
+    let (digest, bytes) = assemble(&config, layers, folder, out).map_err(|e| desk.io(e))?;
     Ok(Exported {
         digest,
         run_digest,
@@ -95,7 +95,8 @@ pub fn export(source: Source<'_>, out: &Path) -> Result<Exported, BundleError> {
     })
 }
 
-type Titled = (Layer, &'static str, String);
+/// A layer, its media type and its title.
+pub(super) type Titled = (Layer, &'static str, String);
 
 struct Answers {
     pieces: Vec<Lines>,
@@ -265,41 +266,42 @@ impl Desk<'_> {
         scan.check(&line, || format!("the answer to {request}"))?;
         Ok(line)
     }
+}
 
-    /// Puts the members one after the other. Returns the bundle's digest and size.
-    fn write(&self, config: &Config, layers: Vec<Titled>) -> Result<(String, u64), BundleError> {
-        self.assemble(config, layers).map_err(|e| self.io(e))
+/// Puts the members one after the other. Returns the bundle's digest and size.
+pub(super) fn assemble(
+    config: &Config,
+    layers: Vec<Titled>,
+    folder: &Path,
+    out: &Path,
+) -> io::Result<(String, u64)> {
+    let config = plain(folder, &serde_json::to_vec(config)?)?;
+    let descriptor = Descriptor::new(layout::CONFIG, &config.sha256, config.size);
+    let described = layers.iter().map(|(layer, kind, title)| {
+        Descriptor::new(kind, &layer.sha256, layer.size).titled(title.clone())
+    });
+    let manifest = Manifest::new(descriptor, described.collect());
+    let manifest = plain(folder, &serde_json::to_vec(&manifest)?)?;
+    let index = serde_json::to_vec(&Index::new(&manifest.sha256, manifest.size))?;
+    let digest = format!("sha256:{}", manifest.sha256);
+    let mut tar = Tar {
+        out: tempfile::Builder::new()
+            .prefix(".new-bundle-")
+            .tempfile_in(folder)?,
+        seen: HashSet::new(),
+        bytes: 0,
+    };
+    tar.member("oci-layout", LAYOUT.len() as u64, LAYOUT)?;
+    tar.member("index.json", index.len() as u64, index.as_slice())?;
+    tar.blob(manifest)?;
+    tar.blob(config)?;
+    for (layer, _, _) in layers {
+        tar.blob(layer)?;
     }
-
-    fn assemble(&self, config: &Config, layers: Vec<Titled>) -> io::Result<(String, u64)> {
-        let config = plain(self.folder, &serde_json::to_vec(config)?)?;
-        let descriptor = Descriptor::new(layout::CONFIG, &config.sha256, config.size);
-        let described = layers.iter().map(|(layer, kind, title)| {
-            Descriptor::new(kind, &layer.sha256, layer.size).titled(title.clone())
-        });
-        let manifest = Manifest::new(descriptor, described.collect());
-        let manifest = plain(self.folder, &serde_json::to_vec(&manifest)?)?;
-        let index = serde_json::to_vec(&Index::new(&manifest.sha256, manifest.size))?;
-        let digest = format!("sha256:{}", manifest.sha256);
-        let mut tar = Tar {
-            out: tempfile::Builder::new()
-                .prefix(".new-bundle-")
-                .tempfile_in(self.folder)?,
-            seen: HashSet::new(),
-            bytes: 0,
-        };
-        tar.member("oci-layout", LAYOUT.len() as u64, LAYOUT)?;
-        tar.member("index.json", index.len() as u64, index.as_slice())?;
-        tar.blob(manifest)?;
-        tar.blob(config)?;
-        for (layer, _, _) in layers {
-            tar.blob(layer)?;
-        }
-        tar.out.write_all(&[0; 1_024])?;
-        tar.out.as_file().sync_all()?;
-        tar.out.persist(self.out)?;
-        Ok((digest, tar.bytes + 1_024))
-    }
+    tar.out.write_all(&[0; 1_024])?;
+    tar.out.as_file().sync_all()?;
+    tar.out.persist(out)?;
+    Ok((digest, tar.bytes + 1_024))
 }
 
 struct Tar {

@@ -10,7 +10,7 @@ use super::{BundleError, refused};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -268,10 +268,7 @@ impl Walk<'_> {
     fn over(&mut self) -> Result<(), BundleError> {
         let mut end = [1; 1_024];
         self.take(&mut end, "the end of the file")?;
-        let rest = self.end
-            - (&mut self.file)
-                .seek(SeekFrom::Current(0))
-                .map_err(|e| self.unread(e))?;
+        let rest = self.end - self.at;
         if rest > 0 || end.iter().any(|byte| *byte != 0) {
             return Err(refused("the file", "goes on after its end"));
         }

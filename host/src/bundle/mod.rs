@@ -100,3 +100,6 @@ fn refused(member: &str, what: impl Into<String>) -> BundleError {
         what: what.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,7 +141,7 @@ pub(super) fn export(arguments: Export) -> Result<Exit, Failure> {
         trials: &run.folder.join(TRIALS),
         store: &store,
     };
-    let exported = bundle::export(source, &arguments.out).map_err(|e| failure(&e))?;
+    let exported = bundle::export(&source, &arguments.out).map_err(|e| failure(&e))?;
     let told = recorded
         .as_ref()
         .and_then(|summary| summary["run_digest"].as_str());

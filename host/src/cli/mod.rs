@@ -9,6 +9,9 @@ mod carry;
 /// `xhost replay`.
 mod replay;
 
+/// `xhost cache`.
+mod cache;
+
 /// `xhost simulate`.
 mod simulate;
 
@@ -115,6 +118,8 @@ enum Command {
     Replay(replay::Arguments),
     Export(carry::Export),
     Import(carry::Import),
+    #[command(subcommand)]
+    Cache(cache::Command),
     Simulate(simulate::Arguments),
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -145,6 +150,7 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Run(arguments) => Box::pin(run::main(arguments)).await,
             Command::Replay(arguments) => Box::pin(replay::main(arguments)).await,
+            Command::Cache(command) => Box::pin(cache::main(command)).await,
             Command::Export(arguments) => carry::export(arguments),
             Command::Import(arguments) => carry::import(arguments),
             Command::Simulate(arguments) => simulate::main(arguments).await,

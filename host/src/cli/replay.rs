@@ -219,7 +219,7 @@ impl Told<'_> {
                 (Some(changed), _) => println!("the first difference: {}", line(changed)),
                 (None, Some(difference)) => println!("the summary differs: {difference}"),
                 (None, None) if other_digest => {
-                    println!("the run digest differs, and no trial does")
+                    println!("the run digest differs, and no trial does");
                 }
                 (None, None) => println!("{trials} trials, the same to the byte"),
             }

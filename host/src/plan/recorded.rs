@@ -169,7 +169,7 @@ impl Plan {
     fn substitute(&mut self, substitute: &Substitute) -> Result<(), PlanError> {
         let mut configs = Vec::with_capacity(self.configs.len());
         for config in &self.configs {
-            configs.push(Arc::new(substitute.into_config(config)?));
+            configs.push(Arc::new(substitute.in_config(config)?));
         }
         for block in &mut self.blocks {
             for (member, _) in &mut block.members {
@@ -207,7 +207,7 @@ impl Substitute {
         }
     }
 
-    fn into_config(&self, config: &Config) -> Result<Config, PlanError> {
+    fn in_config(&self, config: &Config) -> Result<Config, PlanError> {
         let index = self.replaces(&config.scorers)?;
         let scorers = config.scorers.iter().enumerate().map(|(at, scorer)| {
             let mut plugin = scorer.plugin.clone();
@@ -257,7 +257,7 @@ impl<'a> Bench<'a> {
     }
 
     async fn config(&mut self, index: usize, cell: Cell) -> Result<Config, PlanError> {
-        let prompt = self.used(cell.prompt, Kind::PromptBuilder)?;
+        let prompt = self.used(&cell.prompt, Kind::PromptBuilder)?;
         let (lane, sampling) = self.model(cell.model).await?;
         let mut judges = BTreeMap::new();
         for (name, model) in cell.models {
@@ -268,7 +268,7 @@ impl<'a> Bench<'a> {
         for scorer in cell.scorers {
             scorers.push(ScorerUse {
                 label: Arc::from(scorer.label),
-                plugin: self.used(scorer.r#use, Kind::Scorer)?,
+                plugin: self.used(&scorer.r#use, Kind::Scorer)?,
             });
         }
         Ok(Config {
@@ -284,7 +284,7 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn used(&mut self, used: Use, kind: Kind) -> Result<PluginUse, PlanError> {
+    fn used(&mut self, used: &Use, kind: Kind) -> Result<PluginUse, PlanError> {
         Ok(PluginUse {
             plugin: self.plugin(&used.plugin, &used.digest, kind)?,
             params: Arc::new(used.params.to_string()),

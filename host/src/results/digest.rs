@@ -3,7 +3,7 @@
 
 use crate::record::Trial;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::io;
 use xhost_store::{Digest, ResponseDigest};
 
@@ -37,8 +37,8 @@ impl RunDigest {
     }
 }
 
-/// A scorer's label, the measure, the value.
-type Scored<'a> = (&'a str, &'a str, &'a Value);
+/// A scorer's label, the measure, the value as JSON.
+type Scored<'a> = (&'a str, &'a str, String);
 
 /// What the digest covers of a trial: its requests, its answers and its scores.
 pub(super) fn of_trial(trial: &Trial) -> [u8; 32] {
@@ -46,7 +46,7 @@ pub(super) fn of_trial(trial: &Trial) -> [u8; 32] {
     let requests: Vec<_> = requests.map(|one| (one.digest, one.response)).collect();
     let scores = trial.scores.iter();
     let scores: Vec<Scored<'_>> = scores
-        .map(|one| (&*one.scorer, one.name.as_str(), &one.value))
+        .map(|one| (&*one.scorer, one.name.as_str(), one.value.to_string()))
         .collect();
     let cause = trial.failure.as_ref().map_or("", |one| one.cause.text());
     covered(&requests, &scores, cause)
@@ -69,7 +69,8 @@ struct Exchange {
 struct Verdict {
     scorer: String,
     name: String,
-    value: Value,
+    /// As it is written: a number that is read and written again may be another one.
+    value: Box<RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -84,7 +85,13 @@ fn of_line(line: &[u8]) -> io::Result<[u8; 32]> {
     let requests = requests.ok_or_else(|| io::Error::other("a digest in it is none"))?;
     let scores = line.scores.iter();
     let scores: Vec<Scored<'_>> = scores
-        .map(|one| (one.scorer.as_str(), one.name.as_str(), &one.value))
+        .map(|one| {
+            (
+                one.scorer.as_str(),
+                one.name.as_str(),
+                one.value.get().to_owned(),
+            )
+        })
         .collect();
     let cause = line.failure.as_ref().map_or("", |one| one.cause.as_str());
     Ok(covered(&requests, &scores, cause))
@@ -105,7 +112,7 @@ fn covered(requests: &[(Digest, ResponseDigest)], scores: &[Scored<'_>], cause: 
     for (scorer, name, value) in scores {
         field(scorer.as_bytes());
         field(name.as_bytes());
-        field(value.to_string().as_bytes());
+        field(value.as_bytes());
     }
     field(cause.as_bytes());
     *hasher.finalize().as_bytes()

@@ -1,6 +1,6 @@
 //! Blobs beside the store: whole or refused.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use xhost_store::{BlobDigest, BlobError, Options, Store};
 
 fn digest(bytes: &[u8]) -> BlobDigest {
