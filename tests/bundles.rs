@@ -246,12 +246,12 @@ fn a_missing_answer_is_named_with_its_trial_and_what_was_changed_with_its_field(
     assert!(named, "{stderr}");
 
     let trials = place.read("out/trials.jsonl");
-    let changed = trials.replacen("\"value\":true", "\"value\":false", 1);
+    let changed = trials.replacen("\"value\":false", "\"value\":true", 1);
     assert_ne!(trials, changed);
     place.write("out/trials.jsonl", &changed);
     let (stdout, _) = xhost(&place, &["replay", "out", "--store", "s.redb"], 11);
     assert!(
-        stdout.contains("sample `r1`") && stdout.contains("/scores/0/value: false became true"),
+        stdout.contains("sample `r0`") && stdout.contains("/scores/0/value: true became false"),
         "{stdout}"
     );
     let (_, stderr) = xhost(
@@ -380,4 +380,59 @@ fn a_bundle_is_a_tar_that_other_tools_read() {
         responses["size"].as_u64().expect("a size")
     );
     assert!(packed.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]), "zstd");
+}
+
+#[test]
+fn a_miss_is_explained_by_the_nearest_stored_request_and_the_fields_that_differ() {
+    let place = place(2);
+    let simulator = Simulator::start(&[]);
+    let experiment = EXPERIMENT.replace(
+        "name: demo,",
+        &format!("name: demo, base_url: '{}',", simulator.base_url()),
+    );
+    place.write("xhost.yaml", &experiment);
+    place.run(&["--store", "s.redb", "--out", "out"]).expect(0);
+    let calls = simulator.count("calls");
+    let why = |trial: &str, more: &[&str]| {
+        let arguments = ["cache", "why", trial, "--store", "s.redb"];
+        xhost(&place, &[arguments.as_slice(), more].concat(), 0).0
+    };
+    assert_eq!(
+        why("xhost.yaml:r1", &[])
+            .matches("the store has all 1 answers")
+            .count(),
+        2
+    );
+    assert!(why("out:r1", &["--config", "model.name=other"]).contains("\"other\""));
+
+    let changed = experiment.replace("temperature: 0.1", "temperature: 0.5");
+    place.write(
+        "changed.yaml",
+        &format!("{changed}salt: again\nepochs: 2\n"),
+    );
+    let told = why("changed.yaml:r1:2", &["--config", "model.name=demo"]);
+    for words in [
+        "the nearest of 4 stored requests",
+        "/body/temperature: 0.1 became 0.5",
+        "/draw/epoch: 1 became 2",
+        "/salt: \"\" became \"again\"",
+    ] {
+        assert!(told.contains(words), "{words} is not in: {told}");
+    }
+    let json: Value = serde_json::from_str(&why(
+        "changed.yaml:r1",
+        &["--config", "model.name=demo", "--json"],
+    ))
+    .expect("it is JSON");
+    assert_eq!(json["store"], "miss");
+    let digest = json["nearest"]["digest"].as_str().expect("a digest");
+    assert!(why(digest, &[]).contains("has an answer in the store"));
+    assert!(why(&"0".repeat(64), &[]).contains("no answer"));
+    assert_eq!(simulator.count("calls"), calls, "nobody was asked");
+    let (_, stderr) = xhost(
+        &place,
+        &["cache", "why", "xhost.yaml:nobody", "--store", "s.redb"],
+        2,
+    );
+    assert!(stderr.contains("`nobody`"), "{stderr}");
 }
