@@ -59,6 +59,13 @@ fn a_scorer_in_rust_runs() {
     );
 }
 
+/// A prompt builder or a provider, judged by a built-in scorer.
+#[test]
+fn a_prompt_builder_and_a_provider_in_rust_run() {
+    check("prompt-rust", "second-thoughts", &[("correct", 1.0)]);
+    check("provider-rust", "plain-chat", &[("correct", 0.5)]);
+}
+
 #[test]
 fn a_scorer_in_python_runs() {
     check("scorer-python", "edit-distance", &[("similar", 0.5)]);

@@ -456,7 +456,7 @@ fn what_came(place: &Place, name: &str, code: i32, words: &str) -> Result<(), St
 }
 
 /// A whole file, or the shell of a scorer with the guest in its place.
-fn text_component(name: &str) -> Vec<u8> {
+pub fn text_component(name: &str) -> Vec<u8> {
     let folder = repository().join("tests/guests/wat");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("it is there");
     let body = read(&format!("{name}.wat"));

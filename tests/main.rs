@@ -11,6 +11,9 @@ mod run;
 /// Plugins by other people, in three languages.
 mod guests;
 
+/// Plugin authors, from nothing to a verdict.
+mod authors;
+
 /// Plugins that mean harm.
 mod hostile;
 
@@ -31,3 +34,12 @@ mod prebuilt;
 
 /// Rules of the architecture.
 mod tidy;
+
+/// Which stored answers a run uses.
+mod cache;
+
+/// The store's own commands.
+mod store;
+
+/// The program killed again and again.
+mod kills;

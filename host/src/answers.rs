@@ -1,24 +1,32 @@
 //! Answers: from the store, from another trial's call that is in flight, or from a lane, and then into the store before
 //! anybody sees them. One writer groups what waits into one commit. At the first failed write no further call leaves.
 
+/// Where nobody can be asked.
+mod offline;
+
+use crate::cache::{Ending, Mode, Terms};
 use crate::event::Event;
 use crate::lane::{Asker, CallFailure, Fresh, Lane, failure};
-use crate::plugin::types::Completion;
+use crate::plugin::types::{self as plugin, Completion};
 use crate::record::Cause;
 use crate::recorded::{Recorded, RecordedTrial};
 use crate::request::Request;
 use crate::stop::{Stop, StopReason};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use xhost_store::{
-    Answer, Begun, Digest, Entry, Group, Put, ReadError, ResponseDigest, Run, Store, StoredRequest,
-    Touched, WriteError,
+    Answer, Begun, Digest, Entry, Group, Put, ReadError, ResponseDigest, Run, Store, Touched, Wish,
+    WriteError,
 };
 
 /// The most answers in one commit; past some hundreds a larger group gains nothing.
 const GROUP: usize = 1_024;
+
+/// How many later generations of a request are looked for where nothing may be asked for.
+const LOOKED_AHEAD: u32 = 16;
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +39,28 @@ pub enum Origin {
     Call,
 }
 
+/// A question to be answered.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// The request.
+    pub request: &'a Request,
+    /// Its digest.
+    pub digest: Digest,
+    /// Who is asked where no answer is stored.
+    pub lane: &'a Lane,
+    /// Which stored answers are used.
+    pub terms: Terms,
+    /// The trial, for the words of an error.
+    pub trial: &'a str,
+    /// What the run recorded of the trial, where this is a replay.
+    pub recorded: Option<&'a RecordedTrial>,
+}
+
 /// An answer, read.
 #[derive(Debug)]
 pub struct Answered {
+    /// The request that was answered: the one that was asked for, or a later generation of it.
+    pub request: Digest,
     /// The blake3 of the provider's bytes.
     pub response: ResponseDigest,
     /// What the provider plugin reads in them.
@@ -45,7 +72,7 @@ type Flight = Arc<OnceCell<Result<(Arc<Answered>, Origin), CallFailure>>>;
 /// All answers of the process.
 pub struct Answers {
     store: Arc<Store>,
-    in_flight: Mutex<HashMap<Digest, Flight>>,
+    in_flight: Mutex<HashMap<(Digest, Terms), Flight>>,
     supply: Supply,
     run: Stop,
 }
@@ -57,7 +84,7 @@ enum Supply {
     /// Nothing: a replay reads what its run recorded, and writes nothing.
     Recorded(Recorded),
     /// Nothing: the first request without an answer is what is looked for.
-    Missed(Mutex<Option<(Digest, StoredRequest)>>),
+    Missed(offline::Missed),
 }
 
 /// What waits for the next commit.
@@ -83,106 +110,35 @@ impl Answers {
         )
     }
 
-    /// The answers of a recorded run: a miss is an error, and the store is only read.
-    #[must_use]
-    pub fn replayed(store: Arc<Store>, recorded: Recorded, run: Stop) -> Arc<Answers> {
-        Arc::new(Answers {
-            store,
-            in_flight: Mutex::default(),
-            supply: Supply::Recorded(recorded),
-            run,
-        })
-    }
-
-    /// What the store has, and nothing else: the first miss ends the trial, and [`Answers::missed`] tells of it.
-    #[must_use]
-    pub fn looked_up(store: Arc<Store>, run: Stop) -> Arc<Answers> {
-        Arc::new(Answers {
-            store,
-            in_flight: Mutex::default(),
-            supply: Supply::Missed(Mutex::default()),
-            run,
-        })
-    }
-
-    /// The first request that had no answer.
-    #[must_use]
-    pub fn missed(&self) -> Option<(Digest, StoredRequest)> {
-        match &self.supply {
-            Supply::Missed(missed) => missed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
-            Supply::Lanes(_) | Supply::Recorded(_) => None,
-        }
-    }
-
-    /// A miss where nobody can be asked.
-    fn miss(&self, request: &Request, digest: Digest) -> Option<CallFailure> {
-        match &self.supply {
-            Supply::Lanes(_) => return None,
-            Supply::Recorded(_) => {}
-            Supply::Missed(missed) => {
-                let mut missed = missed.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Ok(request) = StoredRequest::from_bytes(&digest, &request.stored()) {
-                    missed.get_or_insert((digest, request));
-                }
-            }
-        }
-        let message = format!("the store has no answer to the request {digest}");
-        Some(CallFailure::Stopped(StopReason::Missing(message)))
-    }
-
-    /// What the run recorded of a trial, where this is a replay.
-    ///
-    /// # Errors
-    /// [`StopReason::Missing`] where there is no such trial.
-    pub fn recorded(&self, ordinal: u64) -> Result<Option<RecordedTrial>, StopReason> {
-        let Supply::Recorded(recorded) = &self.supply else {
-            return Ok(None);
-        };
-        match recorded.trial(ordinal) {
-            Ok(Some(trial)) => Ok(Some(trial)),
-            Ok(None) => Err(StopReason::Missing(format!(
-                "the run recorded {} trials, and no trial {}",
-                recorded.len(),
-                ordinal + 1
-            ))),
-            Err(error) => Err(StopReason::Missing(format!(
-                "line {} of the recorded trials cannot be read: {error}",
-                ordinal + 1
-            ))),
-        }
-    }
-
-    fn writes(&self) -> Option<&mpsc::Sender<Write>> {
-        match &self.supply {
-            Supply::Lanes(writes) => Some(writes),
-            Supply::Recorded(_) | Supply::Missed(_) => None,
-        }
-    }
-
-    /// The answer to a request. Identical requests in flight are one call.
+    /// The answer to a request. Identical requests in flight, on equal terms, are one call.
     ///
     /// # Errors
     /// As [`CallFailure`] says.
     pub async fn answer(
         &self,
-        request: &Request,
-        digest: Digest,
-        lane: &Lane,
+        question: &Question<'_>,
         asker: &Asker,
     ) -> Result<(Arc<Answered>, Origin), CallFailure> {
-        let flight = Arc::clone(self.flights().entry(digest).or_default());
+        match &self.supply {
+            Supply::Lanes(_) => {}
+            // Not shared: another trial may have had another end.
+            Supply::Recorded(_) => return self.replay(question, asker).await,
+            Supply::Missed(missed) => return self.look(question, asker, missed).await,
+        }
+        if question.terms.mode == Mode::Off {
+            return self.ask_only(question, asker).await;
+        }
+        let name = (question.digest, question.terms);
+        let flight = Arc::clone(self.flights().entry(name).or_default());
         let mut leads = false;
         let result = flight
             .get_or_init(|| {
                 leads = true;
-                self.find_or_ask(request, digest, lane, asker)
+                self.find_or_ask(question, asker)
             })
             .await
             .clone();
-        self.land(digest, &flight);
+        self.land(&name, &flight);
         result.map(|(answered, origin)| match origin {
             Origin::Call if !leads => (answered, Origin::Shared),
             other => (answered, other),
@@ -192,38 +148,70 @@ impl Answers {
     /// The look into the store belongs to the flight: between a miss and a call nobody else can answer and leave.
     async fn find_or_ask(
         &self,
-        request: &Request,
-        digest: Digest,
-        lane: &Lane,
+        question: &Question<'_>,
         asker: &Asker,
     ) -> Result<(Arc<Answered>, Origin), CallFailure> {
-        if let Some(answered) = self.stored(digest, lane, asker).await? {
-            return Ok((Arc::new(answered), Origin::Hit));
-        }
-        if let Some(miss) = self.miss(request, digest) {
-            return Err(miss);
-        }
-        let Fresh { answer, completion } = lane.ask(request, digest, &self.run, asker).await?;
+        let (lane, terms) = (question.lane, question.terms);
+        let mut place = Place::first(question);
+        let mut objection = None;
+        let wish = loop {
+            match self.stored(&place, question, asker).await? {
+                Stored::Used(answered) => return Ok((Arc::new(answered), Origin::Hit)),
+                Stored::NotUsed(_) if terms.mode == Mode::Replace => break Wish::Replace,
+                Stored::NotUsed(why) => objection = Some(why),
+                Stored::Absent if terms.mode == Mode::Only => {
+                    // What came along without its elders: a bundle has what its run used.
+                    if place.generation == LOOKED_AHEAD {
+                        return Err(missing(question, objection));
+                    }
+                }
+                Stored::Absent => break Wish::Keep,
+            }
+            place = place.next();
+        };
+        let Fresh { answer, completion } = lane
+            .ask(&place.request, place.digest, &self.run, asker)
+            .await?;
         let response = answer.digest();
-        self.put(request, digest, answer).await?;
-        Ok((
-            Arc::new(Answered {
-                response,
-                completion,
-            }),
-            Origin::Call,
-        ))
+        // Where a call on other terms was faster, its answer stays, and this one is the next draw.
+        while self.put(&place, answer.clone(), wish).await? == Put::Conflict {
+            place = place.next();
+        }
+        let answered = Answered {
+            request: place.digest,
+            response,
+            completion,
+        };
+        Ok((Arc::new(answered), Origin::Call))
+    }
+
+    /// A call whose answer the store neither has nor gets.
+    async fn ask_only(
+        &self,
+        question: &Question<'_>,
+        asker: &Asker,
+    ) -> Result<(Arc<Answered>, Origin), CallFailure> {
+        let (request, digest) = (question.request, question.digest);
+        let Fresh { answer, completion } =
+            question.lane.ask(request, digest, &self.run, asker).await?;
+        let answered = Answered {
+            request: digest,
+            response: answer.digest(),
+            completion,
+        };
+        Ok((Arc::new(answered), Origin::Call))
     }
 
     async fn stored(
         &self,
-        digest: Digest,
-        lane: &Lane,
+        place: &Place<'_>,
+        question: &Question<'_>,
         asker: &Asker,
-    ) -> Result<Option<Answered>, CallFailure> {
+    ) -> Result<Stored, CallFailure> {
+        let digest = place.digest;
         let answer = match self.store.get(&digest) {
             Ok(Some(answer)) => answer,
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok(Stored::Absent),
             // Damage costs another call; a store that cannot be read must not.
             Err(error @ ReadError::Damaged { .. }) => {
                 if self.writes().is_none() {
@@ -231,7 +219,7 @@ impl Answers {
                 }
                 let message = format!("{error}; the request is asked again");
                 asker.emit(Event::Warning { message }).await;
-                return Ok(None);
+                return Ok(Stored::Absent);
             }
             Err(
                 error @ (ReadError::Unsupported { .. }
@@ -243,29 +231,35 @@ impl Answers {
                 return Err(CallFailure::Stopped(reason));
             }
         };
-        let response = answer.digest();
+        let (response, created_ms) = (answer.digest(), answer.created_ms);
+        // Before it is read: what is not used need not be readable.
+        if let Some(why) = question.terms.objection(created_ms, Ending::Whole) {
+            return Ok(Stored::NotUsed(why));
+        }
         let body = String::from_utf8(answer.body.into())
             .map_err(|_| unreadable(digest, "it is not UTF-8"))?;
-        match lane.provider.decode(Arc::new(body)).await? {
-            Ok(completion) => Ok(Some(Answered {
+        let completion = match question.lane.provider.decode(Arc::new(body)).await? {
+            Ok(completion) => completion,
+            Err(fault) => return Err(unreadable(digest, &fault.message)),
+        };
+        let ending = ending(completion.stop_reason);
+        Ok(match question.terms.objection(created_ms, ending) {
+            Some(why) => Stored::NotUsed(why),
+            None => Stored::Used(Answered {
+                request: digest,
                 response,
                 completion,
-            })),
-            Err(fault) => Err(unreadable(digest, &fault.message)),
-        }
+            }),
+        })
     }
 
-    async fn put(
-        &self,
-        request: &Request,
-        digest: Digest,
-        answer: Answer,
-    ) -> Result<Put, CallFailure> {
+    async fn put(&self, place: &Place<'_>, answer: Answer, wish: Wish) -> Result<Put, CallFailure> {
         let (acknowledged, acknowledgement) = oneshot::channel();
         let gone = |_| CallFailure::Stopped(StopReason::Disk("the store's writer is gone".into()));
         let entry = Entry {
-            request: Some(request.stored()),
-            ..Entry::from((digest, answer))
+            request: Some(place.request.stored()),
+            wish,
+            ..Entry::from((place.digest, answer))
         };
         let writes = self.writes().ok_or_else(|| gone(()))?;
         writes
@@ -281,6 +275,13 @@ impl Answers {
         if let Some(writes) = self.writes() {
             // The writer lives as long as this.
             let _ = writes.send(Write::Touched(touched, None)).await;
+        }
+    }
+
+    fn writes(&self) -> Option<&mpsc::Sender<Write>> {
+        match &self.supply {
+            Supply::Lanes(writes) => Some(writes),
+            Supply::Recorded(_) | Supply::Missed(_) => None,
         }
     }
 
@@ -328,22 +329,79 @@ impl Answers {
         }
     }
 
-    fn flights(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Flight>> {
+    fn flights(&self) -> std::sync::MutexGuard<'_, HashMap<(Digest, Terms), Flight>> {
         self.in_flight
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whoever asks later finds the answer in the store.
-    fn land(&self, digest: Digest, flight: &Flight) {
+    fn land(&self, name: &(Digest, Terms), flight: &Flight) {
         let mut flights = self.flights();
         if flights
-            .get(&digest)
+            .get(name)
             .is_some_and(|current| Arc::ptr_eq(current, flight))
         {
-            flights.remove(&digest);
+            flights.remove(name);
         }
     }
+}
+
+/// What the store has in a place.
+enum Stored {
+    Used(Answered),
+    /// And why.
+    NotUsed(&'static str),
+    Absent,
+}
+
+/// Where an answer is, or will be: a request's own digest, or that of a later generation.
+struct Place<'a> {
+    request: Cow<'a, Request>,
+    digest: Digest,
+    generation: u32,
+}
+
+impl<'a> Place<'a> {
+    fn first(question: &Question<'a>) -> Place<'a> {
+        Place {
+            request: Cow::Borrowed(question.request),
+            digest: question.digest,
+            generation: 0,
+        }
+    }
+
+    fn next(&self) -> Place<'a> {
+        let request = self.request.of_generation(1);
+        Place {
+            digest: request.digest(),
+            request: Cow::Owned(request),
+            generation: self.generation + 1,
+        }
+    }
+}
+
+fn ending(reason: plugin::StopReason) -> Ending {
+    match reason {
+        plugin::StopReason::MaxTokens => Ending::Truncated,
+        plugin::StopReason::Filtered => Ending::Filtered,
+        plugin::StopReason::End
+        | plugin::StopReason::StopSequence
+        | plugin::StopReason::ToolCalls
+        | plugin::StopReason::Other => Ending::Whole,
+    }
+}
+
+/// Nothing may be asked for, and there is no answer that may be used.
+fn missing(question: &Question<'_>, objection: Option<&str>) -> CallFailure {
+    let what = match objection {
+        Some(why) => format!("the stored answer is not used ({why})"),
+        None => "no answer is stored".to_owned(),
+    };
+    let Question { trial, digest, .. } = question;
+    CallFailure::Stopped(StopReason::Missing(format!(
+        "{trial}: {what} to its request {digest}, and `cache: only` lets nothing be asked for"
+    )))
 }
 
 /// An answer was stored that this provider plugin cannot read: asking again would pay again, so the trial fails.

@@ -1,6 +1,7 @@
 //! When the disk refuses: an answer that was paid for and cannot be stored goes to a spill file, beside the store or, where
 //! that folder is full too, in the folder for temporary files. The next start takes it in.
 
+use crate::machine::Disk;
 use std::path::{Path, PathBuf};
 use xhost_store::{Entry, Group, Put, Spill, Store, WriteError};
 
@@ -32,6 +33,37 @@ pub(crate) fn commit_or_spill(store: &Store, group: &Group<'_>) -> Result<Vec<Pu
     ))
 }
 
+/// What an answer and its request may need, results and free pages included: four times what they take on average.
+const BYTES_PER_ANSWER: u64 = 8 << 10;
+
+/// What is left for whatever else happens on the disk meanwhile.
+const LEFT_FREE: u64 = 16 << 20;
+
+/// Whether the store's disk has room for so many more answers. Better known before the first one is paid for.
+pub(crate) fn check_room(store: &Path, answers: u64) -> Result<(), String> {
+    let folder = store.parent().unwrap_or(Path::new("."));
+    // Where the system does not say, the disk itself will.
+    let Some(disk) = Disk::of(folder) else {
+        return Ok(());
+    };
+    room(disk.free, answers).map_err(|needed| {
+        format!(
+            "the disk of {} has {} free, and {answers} answers may need {}: free some space, or name a store on another \
+             disk with --store",
+            store.display(),
+            indicatif::HumanBytes(disk.free),
+            indicatif::HumanBytes(needed)
+        )
+    })
+}
+
+fn room(free: u64, answers: u64) -> Result<(), u64> {
+    let needed = answers
+        .saturating_mul(BYTES_PER_ANSWER)
+        .saturating_add(LEFT_FREE);
+    if free < needed { Err(needed) } else { Ok(()) }
+}
+
 /// What to do about a store that cannot be written.
 pub(crate) fn advise(error: &WriteError) -> String {
     format!("{error}; free some space, then run the same command again")
@@ -51,4 +83,20 @@ fn spill(store: &Path, folder: &Path, answers: &[Entry]) -> std::io::Result<Path
         spill.append(entry)?;
     }
     Ok(spill.path().to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::room;
+
+    #[test]
+    fn a_disk_without_room_for_the_answers_is_refused() {
+        assert_eq!(room(1 << 30, 1_000), Ok(()));
+        assert_eq!(
+            room(1 << 30, 1_000_000),
+            Err((1_000_000 << 13) + (16 << 20))
+        );
+        assert_eq!(room(1 << 20, 0), Err(16 << 20));
+        assert_eq!(room(0, u64::MAX), Err(u64::MAX));
+    }
 }

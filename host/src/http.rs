@@ -18,6 +18,12 @@ const BODY_LIMIT: usize = 64 << 20;
 /// One server's limit on streams is usually 100: past 80 in flight, another connection helps.
 const STREAMS_PER_CLIENT: usize = 80;
 
+/// More than 20,000 calls in flight to one server are beyond every account.
+const MOST_CLIENTS: usize = 256;
+
+/// An answer that has begun and then pauses for so long has died. Before it begins, models think as long as they may.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// What goes out.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
@@ -98,51 +104,85 @@ pub trait Transport: Send + Sync {
 /// Real HTTP.
 pub struct Http {
     settings: Settings,
-    /// Made when first needed: each holds the system's root certificates.
-    clients: Vec<OnceLock<Result<reqwest::Client, String>>>,
-    next: AtomicUsize,
+    clients: Vec<Client>,
 }
 
 /// How connections are made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
-    /// The most calls in flight.
-    pub concurrency: usize,
     /// How long connecting may take.
     pub connect_timeout: Duration,
+    /// The only certificates that are trusted, in DER; the system's where there are none.
+    #[cfg(test)]
+    trusted: Option<Vec<u8>>,
+}
+
+impl Settings {
+    /// Connections that must stand within this time.
+    #[must_use]
+    pub fn new(connect_timeout: Duration) -> Settings {
+        Settings {
+            connect_timeout,
+            #[cfg(test)]
+            trusted: None,
+        }
+    }
+}
+
+/// One connection to each server that speaks HTTP/2.
+#[derive(Default)]
+struct Client {
+    /// Made when first needed: each holds the system's root certificates.
+    made: OnceLock<Result<reqwest::Client, String>>,
+    in_flight: AtomicUsize,
+}
+
+/// A call on a connection, counted while it lives.
+struct Aboard<'a>(&'a Client);
+
+impl Drop for Aboard<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Http {
-    /// Connections for so many calls.
+    /// No connection yet.
     #[must_use]
     pub fn new(settings: Settings) -> Http {
-        let count = settings
-            .concurrency
-            .div_ceil(STREAMS_PER_CLIENT)
-            .clamp(1, 32);
+        let clients = std::iter::repeat_with(Client::default).take(MOST_CLIENTS);
         Http {
             settings,
-            clients: vec![OnceLock::new(); count],
-            next: AtomicUsize::new(0),
+            clients: clients.collect(),
         }
     }
 
-    /// Connections to `https` are shared by many calls, so several clients take turns. Without TLS each call has its own
-    /// connection, and one client holds them all.
-    fn client(&self, url: &str) -> Result<&reqwest::Client, String> {
-        let turn = if url.starts_with("https:") {
-            self.next.fetch_add(1, Ordering::Relaxed)
-        } else {
-            0
-        };
-        let made = self.clients[turn % self.clients.len()]
-            .get_or_init(|| client(self.settings).map_err(|e| explain(&e)));
-        made.as_ref().map_err(Clone::clone)
+    /// Connections to `https` are shared by many calls: the first that has room takes the call, so that few calls make few
+    /// connections. Without TLS each call has its own connection, and one client holds them all.
+    fn board(&self, url: &str) -> Aboard<'_> {
+        let shared = url.starts_with("https:");
+        let load = |client: &&Client| client.in_flight.load(Ordering::Relaxed);
+        let with_room = self
+            .clients
+            .iter()
+            .find(|client| !shared || load(client) < STREAMS_PER_CLIENT);
+        let client = with_room
+            .or_else(|| self.clients.iter().min_by_key(load))
+            .unwrap_or(&self.clients[0]);
+        client.in_flight.fetch_add(1, Ordering::Relaxed);
+        Aboard(client)
     }
 }
 
-fn client(settings: Settings) -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder()
+impl Client {
+    fn get(&self, settings: &Settings) -> Result<&reqwest::Client, String> {
+        let make = || client(settings).map_err(|e| explain(&e));
+        self.made.get_or_init(make).as_ref().map_err(Clone::clone)
+    }
+}
+
+fn client(settings: &Settings) -> reqwest::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder()
         .connect_timeout(settings.connect_timeout)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
@@ -150,8 +190,13 @@ fn client(settings: Settings) -> reqwest::Result<reqwest::Client> {
         .http2_adaptive_window(true)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .http2_keep_alive_while_idle(true)
-        .user_agent(concat!("xhost/", env!("CARGO_PKG_VERSION")))
-        .build()
+        .user_agent(concat!("xhost/", env!("CARGO_PKG_VERSION")));
+    #[cfg(test)]
+    let builder = match &settings.trusted {
+        Some(der) => builder.tls_certs_only([reqwest::Certificate::from_der(der)?]),
+        None => builder,
+    };
+    builder.build()
 }
 
 impl Transport for Http {
@@ -162,7 +207,8 @@ impl Transport for Http {
                 origin: origin.clone(),
                 cause,
             };
-            let client = self.client(&request.url).map_err(unable)?;
+            let aboard = self.board(&request.url);
+            let client = aboard.0.get(&self.settings).map_err(unable)?;
             let seconds = request.timeout.as_secs();
             let exchange = exchange(client, &request, &origin);
             tokio::time::timeout(request.timeout, exchange)
@@ -206,7 +252,15 @@ async fn exchange(
         .map(|(name, text)| (name.as_str().to_owned(), value(text)))
         .collect();
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(fails)? {
+    let silent = |_| TransportError::Broken {
+        origin: origin.into(),
+        cause: format!("nothing came for {} s", SILENCE.as_secs()),
+    };
+    loop {
+        let chunk = tokio::time::timeout(SILENCE, response.chunk()).await;
+        let Some(chunk) = chunk.map_err(silent)?.map_err(fails)? else {
+            break;
+        };
         if body.len() + chunk.len() > BODY_LIMIT {
             return Err(TransportError::TooLarge {
                 origin: origin.into(),
@@ -242,3 +296,6 @@ fn explain(error: &reqwest::Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests;

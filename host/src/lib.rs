@@ -61,6 +61,9 @@ pub mod event;
 /// The live lane: pace, gate, retries.
 pub mod lane;
 
+/// Which stored answers a run uses.
+pub mod cache;
+
 /// When the disk refuses.
 pub(crate) mod disk;
 

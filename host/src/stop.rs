@@ -21,15 +21,15 @@ pub enum StopReason {
     /// The server cannot be reached.
     #[error("{0}")]
     Unreachable(String),
+    /// Nothing may be asked for, and an answer is not there.
+    #[error("{0}")]
+    Missing(String),
     /// The store, or a result file, cannot be written.
     #[error("{0}")]
     Disk(String),
     /// The budget of the run is used up.
     #[error("{0}")]
     Budget(String),
-    /// A replay needs an answer that was not recorded, or finds another one.
-    #[error("{0}")]
-    Missing(String),
     /// This program is at fault.
     #[error("internal error: {0}; please report it")]
     Internal(String),

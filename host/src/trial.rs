@@ -2,7 +2,8 @@
 //! that is waited for is waited for here; no plugin is alive meanwhile. A failed trial is data. `Err` means that the trial
 //! was not decided, because the run or its model ended first.
 
-use crate::answers::{Answered, Answers, Origin};
+use crate::answers::{Answered, Answers, Origin, Question as Asked};
+use crate::cache::Terms;
 use crate::event::Origins;
 use crate::lane::{Asker, CallFailure, Lane, Urgency};
 use crate::plan::{Config, ScorerUse};
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use xhost_store::Digest;
 
 /// The most that one trial may ask, judges included: a plugin that asks for ever spends the user's money.
-const MOST_ASKED: usize = 256;
+const MOST_ASKED: usize = crate::request::REPEATS as usize;
 
 /// One trial to be made.
 pub struct Trial {
@@ -31,6 +32,8 @@ pub struct Trial {
     pub epoch: u32,
     /// Its place in the results.
     pub ordinal: u64,
+    /// When the run was begun, in milliseconds since 1970-01-01 UTC: what is older may be too old.
+    pub run_started_ms: u64,
 }
 
 /// What a trial came to.
@@ -212,6 +215,9 @@ struct Desk<'a> {
     answers: &'a Answers,
     asker: &'a Asker,
     seed: CallSeed,
+    terms: Terms,
+    /// The trial, for the words of an error.
+    name: String,
     draws: HashMap<Digest, u32>,
     requests: Vec<record::Exchange>,
     usage: Usage,
@@ -229,6 +235,8 @@ impl<'a> Desk<'a> {
         asker: &'a Asker,
     ) -> Result<Desk<'a>, StopReason> {
         let seed = CallSeed(seed(&trial.sample.id, trial.epoch));
+        let terms = trial.config.cache.at(trial.run_started_ms);
+        let name = named(trial);
         let (draws, requests) = (HashMap::new(), Vec::new());
         let (usage, origins) = (Usage::default(), Origins::default());
         Ok(Desk {
@@ -236,6 +244,8 @@ impl<'a> Desk<'a> {
             answers,
             asker,
             seed,
+            terms,
+            name,
             draws,
             requests,
             usage,
@@ -262,9 +272,6 @@ impl<'a> Desk<'a> {
             let (request, digest) = self.encode(lane, &prompt).await?;
             sent.push((lane, prompt, request, digest));
         }
-        for (_, _, _, digest) in &sent {
-            self.require_record(*digest)?;
-        }
         let answers = self.answers;
         let askers: Vec<_> = sent
             .iter()
@@ -274,63 +281,21 @@ impl<'a> Desk<'a> {
             .iter()
             .zip(&askers)
             .map(|((lane, _, request, digest), asker)| {
-                answers.answer(request, *digest, lane, asker)
+                let question = Asked {
+                    request,
+                    digest: *digest,
+                    lane,
+                    terms: self.terms,
+                    trial: &self.name,
+                    recorded: self.recorded.as_ref(),
+                };
+                async move { answers.answer(&question, asker).await }
             });
-        let answered = in_order(join_all(calls).await).map_err(|failure| self.named(failure))?;
-        for ((_, _, _, digest), (answered, _)) in sent.iter().zip(&answered) {
-            self.compare(*digest, answered)?;
-        }
+        let answered = in_order(join_all(calls).await)?;
         let exchanges = sent.into_iter().zip(answered);
         Ok(exchanges
-            .map(|((_, prompt, _, digest), (answered, origin))| {
-                self.note(prompt, digest, &answered, origin)
-            })
+            .map(|((_, prompt, _, _), (answered, origin))| self.note(prompt, &answered, origin))
             .collect())
-    }
-
-    /// In a replay, a trial gets the answers that it had, and the failures that came from outside.
-    fn require_record(&self, digest: Digest) -> Result<(), CallFailure> {
-        match &self.recorded {
-            Some(recorded) if !recorded.requests.contains_key(&digest) => {
-                let failure = recorded.failure_outside().map(CallFailure::Trial);
-                Err(failure.unwrap_or_else(|| {
-                    let message = format!("the run did not ask the request {digest}");
-                    self.named(CallFailure::Stopped(StopReason::Missing(message)))
-                }))
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    fn compare(&self, digest: Digest, answered: &Answered) -> Result<(), CallFailure> {
-        let recorded = self.recorded.as_ref();
-        match recorded.and_then(|recorded| recorded.requests.get(&digest)) {
-            Some(response) if *response != answered.response => {
-                let found = answered.response;
-                let message =
-                    format!("the answer to {digest} is {found}, and the run had {response}");
-                Err(self.named(CallFailure::Stopped(StopReason::Missing(message))))
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    /// Says which trial it is whose answer is not there.
-    fn named(&self, failure: CallFailure) -> CallFailure {
-        let CallFailure::Stopped(StopReason::Missing(message)) = failure else {
-            return failure;
-        };
-        let Trial {
-            config,
-            sample,
-            epoch,
-            ..
-        } = self.trial;
-        let config = serde_json::Value::Object((*config.axes).clone());
-        let sample = crate::text::plain(&sample.id);
-        CallFailure::Stopped(StopReason::Missing(format!(
-            "sample `{sample}`, epoch {epoch}, config {config}: {message}"
-        )))
     }
 
     /// Who has answers already goes before who begins: a trial that ends makes room.
@@ -383,13 +348,7 @@ impl<'a> Desk<'a> {
         Ok((request, digest))
     }
 
-    fn note(
-        &mut self,
-        prompt: Arc<Prompt>,
-        digest: Digest,
-        answered: &Answered,
-        origin: Origin,
-    ) -> Exchange {
+    fn note(&mut self, prompt: Arc<Prompt>, answered: &Answered, origin: Origin) -> Exchange {
         match origin {
             Origin::Hit => self.origins.hits += 1,
             Origin::Shared => self.origins.shared += 1,
@@ -397,7 +356,7 @@ impl<'a> Desk<'a> {
         }
         self.usage.add(&answered.completion.usage);
         self.requests.push(record::Exchange {
-            digest,
+            digest: answered.request,
             response: answered.response,
         });
         Exchange {
@@ -442,6 +401,18 @@ fn filled(prompt: Sampling, experiment: &Sampling) -> Sampling {
         seed: seed.or(experiment.seed),
         response_schema: response_schema.or_else(|| experiment.response_schema.clone()),
         extra: extra.or_else(|| experiment.extra.clone()),
+    }
+}
+
+/// The trial in the words of an error.
+fn named(trial: &Trial) -> String {
+    let (sample, epoch) = (crate::text::plain(&trial.sample.id), trial.epoch);
+    match &*trial.config.axes {
+        axes if axes.is_empty() => format!("sample `{sample}`, epoch {epoch}"),
+        axes => {
+            let config = serde_json::Value::Object(axes.clone());
+            format!("sample `{sample}`, epoch {epoch}, config {config}")
+        }
     }
 }
 

@@ -91,6 +91,7 @@ pub async fn why(
     plan: &Plan,
     store: &Arc<Store>,
     wanted: &Wanted,
+    now_ms: u64,
 ) -> Result<Vec<Verdict>, WhyError> {
     let mut verdicts = Vec::new();
     for block in &plan.blocks {
@@ -115,6 +116,7 @@ pub async fn why(
                 sample: Arc::clone(&sample),
                 epoch: wanted.epoch,
                 ordinal: 0,
+                run_started_ms: now_ms,
             };
             verdicts.push(look(&trial, store).await?);
         }

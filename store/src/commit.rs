@@ -147,7 +147,7 @@ impl Desk<'_, '_> {
         let earlier =
             earlier.map(|record| record::decode(&entry.digest, record.value(), self.dictionaries));
         Ok(match (earlier, entry.wish) {
-            (Some(Ok(earlier)), _) if earlier.body == entry.answer.body => {
+            (Some(Ok(earlier)), Wish::Keep) if earlier.body == entry.answer.body => {
                 self.add_request(sequence, entry)?;
                 Put::AlreadyThere
             }

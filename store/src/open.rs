@@ -34,7 +34,7 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another handle has it, most often another process.
-    #[error("the store {path} is in use{holder}: wait for it to end, or name another store with --store", path = path.display())]
+    #[error("the store {path} is in use{holder}: `--wait` waits until it is free; or name another store with --store", path = path.display())]
     Busy {
         /// The store.
         path: PathBuf,

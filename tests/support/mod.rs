@@ -111,6 +111,12 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// A command, to its end.
+    pub fn of(command: &mut Command) -> Ran {
+        let output = command.output().expect("it starts");
+        Ran { output }
+    }
+
     pub fn code(&self) -> i32 {
         self.output.status.code().unwrap_or(-1)
     }
@@ -132,6 +138,16 @@ impl Ran {
             self.stdout(),
             self.stderr()
         );
+        self
+    }
+
+    /// Fails unless the output holds each of these.
+    #[track_caller]
+    pub fn prints(self, expected: &[&str]) -> Ran {
+        let text = self.stdout();
+        for words in expected {
+            assert!(text.contains(words), "`{words}` is not in:\n{text}");
+        }
         self
     }
 

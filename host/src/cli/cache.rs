@@ -47,14 +47,14 @@ pub(super) struct Arguments {
 
 pub(super) async fn main(command: Command) -> Result<Exit, Failure> {
     let Command::Why(arguments) = command;
-    let store = Arc::new(existing_store(arguments.store.clone())?);
+    let store = Arc::new(existing_store(arguments.store.clone()).await?);
     if let Ok(digest) = arguments.trial.parse::<Digest>() {
         return of_digest(&arguments, &store, digest);
     }
     let (run, wanted) = wanted(&arguments)?;
     let engine = Engine::new(places::compiled()).map_err(|e| Failure::new(Exit::Internal, e))?;
     let plan = plan(&run, &engine, &store).await?;
-    let verdicts = Box::pin(why(&plan, &store, &wanted)).await;
+    let verdicts = Box::pin(why(&plan, &store, &wanted, now_ms())).await;
     for verdict in verdicts.map_err(Failure::wrong)? {
         match arguments.json {
             true => println!("{}", serde_json::json!(verdict)),
@@ -193,4 +193,9 @@ fn told(verdict: &Verdict) -> String {
             text
         }
     }
+}
+
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
 }

@@ -1,6 +1,6 @@
 //! `xhost export` and `xhost import`: a run in one file, and back.
 
-use super::run::open_store;
+use super::opening::{self, Busy};
 use super::{Exit, Failure, places};
 use crate::bundle::{self, Bundle, BundleError};
 use crate::results::{RunFile, TRIALS};
@@ -100,7 +100,7 @@ impl Run {
 }
 
 /// A store that must be there already.
-pub(super) fn existing_store(named: Option<PathBuf>) -> Result<xhost_store::Store, Failure> {
+pub(super) async fn existing_store(named: Option<PathBuf>) -> Result<xhost_store::Store, Failure> {
     let path = named.unwrap_or_else(places::store);
     if !path.exists() {
         let path = path.display();
@@ -108,7 +108,7 @@ pub(super) fn existing_store(named: Option<PathBuf>) -> Result<xhost_store::Stor
             "there is no store {path}: name the one that the run used with --store"
         )));
     }
-    open_store(&path)
+    opening::open(&path, "xhost", Busy::Refuse).await
 }
 
 pub(super) fn failure(error: &BundleError) -> Failure {
@@ -125,7 +125,7 @@ pub(super) fn failure(error: &BundleError) -> Failure {
     Failure::new(exit, error)
 }
 
-pub(super) fn export(arguments: Export) -> Result<Exit, Failure> {
+pub(super) async fn export(arguments: Export) -> Result<Exit, Failure> {
     let run = Run::find(&arguments.run)?;
     let recorded = run.summary();
     let complete = |summary: &serde_json::Value| summary["complete"] == true;
@@ -135,7 +135,7 @@ pub(super) fn export(arguments: Export) -> Result<Exit, Failure> {
             run.folder.display()
         )));
     }
-    let store = existing_store(arguments.store)?;
+    let store = existing_store(arguments.store).await?;
     let source = bundle::Source {
         run: run.file,
         trials: &run.folder.join(TRIALS),
@@ -167,11 +167,11 @@ pub(super) fn export(arguments: Export) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-pub(super) fn import(arguments: Import) -> Result<Exit, Failure> {
+pub(super) async fn import(arguments: Import) -> Result<Exit, Failure> {
     let bundle =
         Bundle::open(&arguments.bundle, arguments.expect.as_deref()).map_err(|e| failure(&e))?;
     let path = arguments.store.unwrap_or_else(places::store);
-    let store = open_store(&path)?;
+    let store = opening::open(&path, "xhost import", Busy::Refuse).await?;
     let imported = bundle.import(&store).map_err(|e| failure(&e))?;
     if let Some(out) = &arguments.out {
         bundle.restore(out).map_err(|e| failure(&e))?;

@@ -32,6 +32,15 @@ pub(super) struct Chosen {
     /// Store of answers [default: in the user's data folder]
     #[arg(long, value_name = "FILE")]
     pub(super) store: Option<PathBuf>,
+    /// Wait while another process has the store
+    #[arg(long)]
+    pub(super) wait: bool,
+    /// Which stored answers are used: use, refresh, only or off; overrides `cache.policy`
+    #[arg(long, value_name = "POLICY", value_parser = ["use", "refresh", "only", "off"])]
+    pub(super) cache: Option<String>,
+    /// Ask again where the stored answer is older, such as 7d; overrides `cache.max_age`
+    #[arg(long, value_name = "AGE")]
+    pub(super) max_age: Option<String>,
     /// Calls in flight, over all configs; overrides `limits.concurrency`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) concurrency: Option<u16>,
@@ -57,6 +66,19 @@ impl Chosen {
             .iter()
             .cloned()
             .partition(|word| is_override(word));
+        let mut options = Vec::new();
+        options.extend(
+            self.cache
+                .iter()
+                .map(|policy| format!("cache.policy={policy}")),
+        );
+        options.extend(
+            self.max_age
+                .iter()
+                .map(|age| format!("cache.max_age={age}")),
+        );
+        // Options first, so that an override has the last word.
+        let overrides = [options, overrides].concat();
         let parts = Parts {
             name: self.name.clone(),
             dataset: self.dataset.clone(),

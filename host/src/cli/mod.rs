@@ -18,8 +18,17 @@ mod simulate;
 /// `xhost plugin`.
 mod plugin;
 
+/// How many sockets there may be.
+mod sockets;
+
 /// Where things are by default.
 mod places;
+
+/// How a command opens the store.
+mod opening;
+
+/// `xhost store`.
+mod store;
 
 /// Which experiments a command is about.
 mod chosen;
@@ -54,7 +63,7 @@ pub enum Exit {
     Room = 8,
     /// The budget is used up. The same command with a larger one goes on where it was.
     Budget = 9,
-    /// A replay needs an answer that the run did not record.
+    /// A replay, or a run that may ask nobody, needs an answer that is not there.
     Missing = 10,
     /// A replay came to other results than were recorded.
     Differs = 11,
@@ -98,7 +107,7 @@ Exit codes:
   7    the store or the results cannot be written, or another process holds the store
   8    this machine has too little room for the run, or `doctor` found what must be mended first
   9    the budget is used up; the same command with a larger one goes on where it was
-  10   a replay needs an answer that the run did not record
+  10   a replay, or a run that may ask nobody, needs an answer that is not there
   11   a replay came to other results than were recorded
   12   a bundle is not what it says, or holds a credential
   130  interrupted; the same command goes on where it was";
@@ -121,6 +130,7 @@ enum Command {
     #[command(subcommand)]
     Cache(cache::Command),
     Simulate(simulate::Arguments),
+    Store(store::Arguments),
     #[command(subcommand)]
     Plugin(plugin::Command),
     #[command(subcommand)]
@@ -133,7 +143,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    raise_file_limit();
+    sockets::raise_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -151,9 +161,10 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => Box::pin(run::main(arguments)).await,
             Command::Replay(arguments) => Box::pin(replay::main(arguments)).await,
             Command::Cache(command) => Box::pin(cache::main(command)).await,
-            Command::Export(arguments) => carry::export(arguments),
-            Command::Import(arguments) => carry::import(arguments),
+            Command::Export(arguments) => carry::export(arguments).await,
+            Command::Import(arguments) => carry::import(arguments).await,
             Command::Simulate(arguments) => simulate::main(arguments).await,
+            Command::Store(arguments) => store::main(arguments).await,
             Command::Plugin(command) => plugin::main(command).await,
             Command::Prices(command) => prices::main(command),
             Command::CompilePlugin => plugin::compile(),
@@ -194,10 +205,4 @@ impl Failure {
 fn report(failure: &Failure) -> ExitCode {
     eprintln!("error: {}", failure.message);
     failure.exit.into()
-}
-
-/// A thousand calls in flight are a thousand sockets, and the usual limit is 1,024. Where it cannot be raised, the
-/// operating system's own error says so in time.
-fn raise_file_limit() {
-    let _ = rlimit::increase_nofile_limit(u64::MAX);
 }

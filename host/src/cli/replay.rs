@@ -1,7 +1,7 @@
 //! `xhost replay`: a recorded run made again, without a network.
 
 use super::carry::{self, Run, existing_store};
-use super::run::open_store;
+use super::opening::{self, Busy};
 use super::{Exit, Failure, places};
 use crate::bundle::Bundle;
 use crate::difference::short;
@@ -70,7 +70,7 @@ struct Recorded {
 }
 
 pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
-    let recorded = Recorded::open(&arguments)?;
+    let recorded = Recorded::open(&arguments).await?;
     let compiled = places::compiled().filter(|_| !arguments.verify);
     let engine = Engine::new(compiled).map_err(|e| Failure::new(Exit::Internal, e))?;
     let substitute = substitute(&arguments, &engine)?;
@@ -104,10 +104,10 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
 }
 
 impl Recorded {
-    fn open(arguments: &Arguments) -> Result<Recorded, Failure> {
+    async fn open(arguments: &Arguments) -> Result<Recorded, Failure> {
         let path = Path::new(&arguments.target);
         if path.is_file() {
-            return Recorded::unpack(path, arguments.expect.as_deref());
+            return Recorded::unpack(path, arguments.expect.as_deref()).await;
         }
         let run = Run::find(&arguments.target)?;
         let summary = run.summary();
@@ -119,16 +119,21 @@ impl Recorded {
             run: run.file,
             folder: run.folder,
             summary,
-            store: Arc::new(existing_store(arguments.store.clone())?),
+            store: Arc::new(existing_store(arguments.store.clone()).await?),
             _unpacked: None,
         })
     }
 
     /// A bundle has a store of its own: nothing of this user's is read or written.
-    fn unpack(path: &Path, expected: Option<&str>) -> Result<Recorded, Failure> {
+    async fn unpack(path: &Path, expected: Option<&str>) -> Result<Recorded, Failure> {
         let bundle = Bundle::open(path, expected).map_err(|e| carry::failure(&e))?;
         let unpacked = tempfile::tempdir().map_err(|e| Failure::new(Exit::Disk, e))?;
-        let store = open_store(&unpacked.path().join("store.redb"))?;
+        let store = opening::open(
+            &unpacked.path().join("store.redb"),
+            "xhost replay",
+            Busy::Refuse,
+        )
+        .await?;
         bundle.import(&store).map_err(|e| carry::failure(&e))?;
         let folder = unpacked.path().join("run");
         bundle.restore(&folder).map_err(|e| carry::failure(&e))?;

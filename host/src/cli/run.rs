@@ -1,7 +1,8 @@
 //! `xhost run`: experiments, in this one process.
 
 use super::chosen::Chosen;
-use super::{Exit, Failure, places};
+use super::opening::{self, Busy};
+use super::{Exit, Failure, places, sockets};
 use crate::answers::Answers;
 use crate::experiment::Experiment;
 use crate::plan::{Lanes, Network, Plan};
@@ -13,7 +14,6 @@ use crate::{disk, kept, simulate, summary};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use xhost_store::Store;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,7 +65,18 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
         let out = out(&arguments, &plan, experiments.len());
         jobs.push((Arc::new(plan), out));
     }
-    let store = open_store(&stage.store)?;
+    // The simulator of a rehearsal holds the other end of each socket.
+    let each = if arguments.rehearse { 2 } else { 1 };
+    if let Some(warning) = sockets::respect_limit(lanes.ceiling(), each) {
+        eprintln!("warning: {warning}");
+    }
+    let busy = Busy::new(arguments.chosen.wait);
+    let names: Vec<&str> = jobs.iter().map(|(plan, _)| plan.name.as_str()).collect();
+    let command = format!("xhost run ({})", names.join(", "));
+    let store = opening::open(&stage.store, &command, busy).await?;
+    let trials = jobs.iter().map(|(plan, _)| plan.trials).sum::<u64>();
+    let missing = trials.saturating_sub(store.len().map_err(|e| Failure::new(Exit::Disk, e))?);
+    disk::check_room(&stage.store, missing).map_err(|e| Failure::new(Exit::Disk, e))?;
     for (plan, _) in &jobs {
         kept::keep(plan, &store.blobs()).map_err(|e| Failure::new(Exit::Disk, e))?;
     }
@@ -143,20 +154,6 @@ impl Stage {
             _rehearsal: Some(folder),
         })
     }
-}
-
-pub(super) fn open_store(path: &Path) -> Result<Store, Failure> {
-    let fails = |error: xhost_store::OpenError| Failure::new(Exit::Disk, error);
-    let store = Store::open(path, xhost_store::Options::default()).map_err(fails)?;
-    for folder in disk::spill_folders(path) {
-        let absorbed = store
-            .absorb_spills(&folder)
-            .map_err(|e| Failure::new(Exit::Disk, e))?;
-        for line in absorbed.messages() {
-            eprintln!("{line}");
-        }
-    }
-    Ok(store)
 }
 
 /// The first Ctrl-C lets calls in flight finish; the second leaves at once.

@@ -39,7 +39,8 @@ pub use files::{included_files, replace_files};
 pub(crate) use near::nearest;
 pub use values::{RowRange, Span};
 pub use written::{
-    Dataset, Fields, Format, Limits, Mode, Model, Prompt, Sampling, Scorer, Shuffle, Written,
+    Cache, CachePolicy, Dataset, Fields, Format, Limits, Mode, Model, Prompt, Sampling, Scorer,
+    Shuffle, Written,
 };
 
 /// An experiment, its sweep spread out.

@@ -54,6 +54,11 @@ fn open(node: &mut Node, path: &[String]) -> Result<(), Fault> {
                 origin,
             )
         }
+        (["cache"], Kind::Text(_)) => Node::map([("policy", node.clone())], origin),
+        // `off` is a word here, and YAML 1.1 readers make it a boolean.
+        (["cache"], Kind::Bool(false)) => {
+            Node::map([("policy", Node::text("off", origin))], origin)
+        }
         (["model"] | ["models", _], Kind::Text(text)) => model(text, path, origin)?,
         (["scorers"], Kind::Text(_) | Kind::Map(_)) => Node {
             origin,

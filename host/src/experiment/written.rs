@@ -44,9 +44,50 @@ pub struct Written {
     /// Which lane requests take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    /// Which stored answers are used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cache>,
     /// Text mixed into each request's digest; another text asks everything anew.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub salt: Option<String>,
+}
+
+/// Which stored answers are used. Part of no digest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "`use`, `refresh`, `only`, `off` or a map such as `{policy: use, max_age: 7d}`"
+)]
+pub struct Cache {
+    /// What happens at a hit and at a miss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<CachePolicy>,
+    /// Older answers are asked for again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Span>,
+    /// Whether answers that ran into a limit of tokens are used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reuse_truncated: Option<bool>,
+    /// Whether answers that were withheld or cut for their content are used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reuse_filtered: Option<bool>,
+    /// With `refresh`: whether the new answer takes the old one's place, instead of standing beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replace: Option<bool>,
+}
+
+/// What happens at a hit and at a miss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CachePolicy {
+    /// A stored answer is used, another one is asked for.
+    Use,
+    /// Everything is asked for again.
+    Refresh,
+    /// Nothing is asked for.
+    Only,
+    /// The store is left alone.
+    Off,
 }
 
 /// Where the samples come from, and which of them.

@@ -3,6 +3,7 @@
 use super::PlanError;
 use super::lanes::Lanes;
 use super::library::Library;
+use crate::cache;
 use crate::dataset::{self, Selection};
 use crate::experiment::{self, Cell, Experiment, Limits, replace_files};
 use crate::lane::Lane;
@@ -33,6 +34,8 @@ pub struct Config {
     pub epochs: u32,
     /// Mixed into each request's digest.
     pub salt: String,
+    /// Which stored answers are used.
+    pub cache: cache::Policy,
 }
 
 /// A plugin with its parameters.
@@ -98,6 +101,7 @@ pub(super) async fn resolve(
         judges,
         epochs: settings.epochs.unwrap_or(1),
         salt: settings.salt.clone().unwrap_or_default(),
+        cache: policy(settings.cache.as_ref())?,
     })
 }
 
@@ -136,6 +140,36 @@ async fn model(
     let params = params(&written.params, folder, &format!("{place}.params"))?;
     let lane = lanes.lane(written, params, limits, library, place).await?;
     Ok((lane, sampling(written.sampling.as_ref(), place)?))
+}
+
+fn policy(written: Option<&experiment::Cache>) -> Result<cache::Policy, PlanError> {
+    let Some(experiment::Cache {
+        policy,
+        max_age,
+        reuse_truncated,
+        reuse_filtered,
+        replace,
+    }) = written
+    else {
+        return Ok(cache::Policy::default());
+    };
+    let mode = match (policy, replace) {
+        (Some(experiment::CachePolicy::Refresh), Some(true)) => cache::Mode::Replace,
+        (Some(experiment::CachePolicy::Refresh), Some(false) | None) => cache::Mode::Refresh,
+        (_, Some(true)) => {
+            let message = "`cache.replace` goes with `cache.policy: refresh` only: leave one out";
+            return Err(PlanError::Settings(message.into()));
+        }
+        (Some(experiment::CachePolicy::Only), _) => cache::Mode::Only,
+        (Some(experiment::CachePolicy::Off), _) => cache::Mode::Off,
+        (Some(experiment::CachePolicy::Use) | None, _) => cache::Mode::Use,
+    };
+    Ok(cache::Policy {
+        mode,
+        max_age: max_age.map(|span| span.0),
+        skips_truncated: *reuse_truncated == Some(false),
+        skips_filtered: *reuse_filtered == Some(false),
+    })
 }
 
 fn sampling(written: Option<&experiment::Sampling>, place: &str) -> Result<Sampling, PlanError> {

@@ -69,10 +69,9 @@ impl Lanes {
         let connect_timeout = connect_timeout.unwrap_or(Duration::from_secs(10));
         let transport = match &network {
             Network::Scripted(transport) => Arc::clone(transport),
-            Network::Real | Network::Rehearsal(_) => Arc::new(Http::new(HttpSettings {
-                concurrency,
-                connect_timeout,
-            })),
+            Network::Real | Network::Rehearsal(_) => {
+                Arc::new(Http::new(HttpSettings::new(connect_timeout)))
+            }
         };
         let road = Road {
             transport: Some(transport),

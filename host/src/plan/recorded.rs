@@ -2,6 +2,7 @@
 //! neither the experiment file nor the dataset, and makes lanes that no call can leave by.
 
 use super::{Config, Judge, Plan, PlanError, PluginUse, ScorerUse, digest, in_order, resolved};
+use crate::cache::Policy;
 use crate::dataset::{Dataset, Lines};
 use crate::lane::{Ceiling, Lane, PaceLimits, Road, Settings};
 use crate::plugin::inspect::API_VERSION;
@@ -232,6 +233,7 @@ impl Substitute {
             judges: judges.collect(),
             epochs: config.epochs,
             salt: config.salt.clone(),
+            cache: config.cache,
         })
     }
 }
@@ -281,6 +283,7 @@ impl<'a> Bench<'a> {
             judges,
             epochs: cell.epochs,
             salt: cell.salt,
+            cache: Policy::default(),
         })
     }
 

@@ -22,6 +22,9 @@ pub struct Draw {
     pub repeat: u32,
 }
 
+/// How many equal requests one trial may make. A request that is asked again, in another run, has a `repeat` beyond these.
+pub const REPEATS: u32 = 256;
+
 /// What is sent to a model.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -150,6 +153,17 @@ impl Request {
             repeat: *repeat,
             salt,
         }
+    }
+
+    /// This request as a later generation of itself: what is asked again although there is an answer.
+    #[must_use]
+    pub fn of_generation(&self, generation: u32) -> Request {
+        let mut request = self.clone();
+        request.draw.repeat = request
+            .draw
+            .repeat
+            .saturating_add(generation.saturating_mul(REPEATS));
+        request
     }
 
     /// This request as another of the trial's equal ones.

@@ -59,13 +59,19 @@ pub async fn run(
 ) -> Result<Ended, LedgerError> {
     let stop = &process.stop;
     let answers = &process.answers;
-    match answers.begin_run(ledger.as_noted()).await {
-        Ok(Some(begun)) => ledger.begin(begun),
-        Ok(None) => {}
-        Err(reason) => stop.request(reason),
-    }
+    let run_started_ms = match answers.begin_run(ledger.as_noted()).await {
+        Ok(Some(begun)) => {
+            ledger.begin(begun);
+            begun.started_ms
+        }
+        Ok(None) => 0,
+        Err(reason) => {
+            stop.request(reason);
+            0
+        }
+    };
     let (events, mut inbox) = mpsc::channel(QUEUE);
-    let mut tracks = start(plan, process, &events);
+    let mut tracks = start(plan, process, run_started_ms, &events);
     let started = Event::Started {
         experiment: plan.name.clone(),
         plan: plan.digest.clone(),
@@ -123,6 +129,7 @@ pub async fn run(
 fn start(
     plan: &Arc<Plan>,
     process: &Process,
+    run_started_ms: u64,
     events: &mpsc::Sender<Event>,
 ) -> JoinSet<Result<(), StopReason>> {
     let Process {
@@ -137,6 +144,7 @@ fn start(
             .into_iter()
             .map(move |members| track::Track {
                 first,
+                run_started_ms,
                 stride,
                 members,
             })

@@ -54,6 +54,8 @@ const ROWS_AHEAD: usize = 32;
 pub(super) struct Track {
     /// The place of the block's first trial.
     pub first: u64,
+    /// When the run was begun.
+    pub run_started_ms: u64,
     /// Trials of one sample in the block.
     pub stride: u64,
     /// The configs, and each one's place within a sample's trials.
@@ -153,6 +155,7 @@ async fn admit(
                 sample: Arc::clone(sample),
                 epoch,
                 ordinal,
+                run_started_ms: track.run_started_ms,
             };
             let asker = Asker::new(config.index, events.clone());
             under_way.spawn(make(trial, Arc::clone(answers), asker));

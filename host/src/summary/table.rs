@@ -1,10 +1,13 @@
 //! The table at the end of a run.
 
 use super::{ConfigSummary, ScorerSummary, Summary};
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
+
+/// A line below the header and none else: a sweep has many rows.
+const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// A row for each config and measure, and the totals below.
 #[must_use]
@@ -14,7 +17,7 @@ pub fn render(summary: &Summary) -> String {
         .iter()
         .any(|config| !config.config.is_empty());
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table.load_style(STYLE);
     let mut header = vec![
         "scorer",
         "n",
@@ -33,8 +36,8 @@ pub fn render(summary: &Summary) -> String {
     let columns = header.len();
     table.set_header(header);
     for config in &summary.configs {
-        for scorer in &config.scorers {
-            table.add_row(row(config, scorer, swept));
+        for (index, scorer) in config.scorers.iter().enumerate() {
+            table.add_row(row(config, scorer, swept, index == 0));
         }
     }
     let first_number = if swept { 2 } else { 1 };
@@ -43,10 +46,12 @@ pub fn render(summary: &Summary) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    format!("{table}\n{}", totals(summary))
+    format!("{table}\n\n{}", totals(summary))
 }
 
-fn row(config: &ConfigSummary, scorer: &ScorerSummary, swept: bool) -> Vec<String> {
+/// What is the config's own stands in its first row only.
+fn row(config: &ConfigSummary, scorer: &ScorerSummary, swept: bool, first: bool) -> Vec<String> {
+    let own = |text: String| if first { text } else { String::new() };
     let label = match &scorer.name {
         Some(name) => format!("{} {name}", scorer.scorer),
         None => scorer.scorer.clone(),
@@ -66,13 +71,13 @@ fn row(config: &ConfigSummary, scorer: &ScorerSummary, swept: bool) -> Vec<Strin
         number(scorer.stderr),
         scorer.interval.map_or_else(|| "-".into(), interval),
         thousands(scorer.failures),
-        thousands(config.origins.hits),
-        thousands(config.origins.calls),
-        thousands(config.tokens.input),
-        thousands(config.tokens.output),
+        own(thousands(config.origins.hits)),
+        own(thousands(config.origins.calls)),
+        own(thousands(config.tokens.input)),
+        own(thousands(config.tokens.output)),
     ];
     if swept {
-        row.insert(0, cell(&config.config));
+        row.insert(0, own(cell(&config.config)));
     }
     row
 }

@@ -38,3 +38,6 @@ mod copies;
 
 /// Blobs beside the store.
 mod blobs;
+
+/// Properties of the digest.
+mod digests;

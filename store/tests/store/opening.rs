@@ -29,7 +29,7 @@ fn two_opens_of_one_store_exclude_each_other() {
     let busy = refusal(&path);
     assert!(matches!(busy, OpenError::Busy { .. }), "{busy:?}");
     let expected = format!(
-        "the store {} is in use, by process {} xhost run a.yaml[2J: wait for it to end, or name another store with --store",
+        "the store {} is in use, by process {} xhost run a.yaml[2J: `--wait` waits until it is free; or name another store with --store",
         path.display(),
         std::process::id()
     );
@@ -37,7 +37,7 @@ fn two_opens_of_one_store_exclude_each_other() {
     fs::remove_file(folder.path().join("s.holder")).unwrap();
     let words = refusal(&path).to_string();
     assert!(
-        words.contains("is in use: wait for"),
+        words.contains("is in use: `--wait` waits"),
         "the note is gone, the lock is not: {words}"
     );
     drop(store);
