@@ -185,7 +185,7 @@ fn only_asks_for_nothing_and_names_the_trial_and_the_request() {
     let ran = stage
         .place
         .run(&arguments)
-        .expect(2)
+        .expect(10)
         .says(&["sample `", "epoch 1", "cache: only"]);
     let text = ran.stderr();
     assert!(
@@ -199,7 +199,7 @@ fn only_asks_for_nothing_and_names_the_trial_and_the_request() {
     let ran = stage
         .place
         .run(&[arguments.as_slice(), &old].concat())
-        .expect(2);
+        .expect(10);
     ran.says(&["it is too old"]);
     assert_eq!(stage.simulator.count("calls"), 2);
 }
