@@ -8,6 +8,9 @@ mod gsm8k;
 /// What a run does with settings, files and results.
 mod run;
 
+/// How fast requests leave.
+mod lane;
+
 /// Plugins by other people, in three languages.
 mod guests;
 

@@ -18,6 +18,12 @@ mod simulate;
 /// `xhost plugin`.
 mod plugin;
 
+/// `xhost limits`.
+mod limits;
+
+/// Limits that change while a run goes on.
+mod steer;
+
 /// How many sockets there may be.
 mod sockets;
 
@@ -129,6 +135,7 @@ enum Command {
     Import(carry::Import),
     #[command(subcommand)]
     Cache(cache::Command),
+    Limits(limits::Arguments),
     Simulate(simulate::Arguments),
     Store(store::Arguments),
     #[command(subcommand)]
@@ -163,6 +170,7 @@ pub fn main() -> ExitCode {
             Command::Cache(command) => Box::pin(cache::main(command)).await,
             Command::Export(arguments) => carry::export(arguments).await,
             Command::Import(arguments) => carry::import(arguments).await,
+            Command::Limits(arguments) => limits::main(arguments).await,
             Command::Simulate(arguments) => simulate::main(arguments).await,
             Command::Store(arguments) => store::main(arguments).await,
             Command::Plugin(command) => plugin::main(command).await,

@@ -2,7 +2,7 @@
 
 use super::chosen::Chosen;
 use super::opening::{self, Busy};
-use super::{Exit, Failure, places, sockets};
+use super::{Exit, Failure, places, sockets, steer};
 use crate::answers::Answers;
 use crate::experiment::Experiment;
 use crate::plan::{Lanes, Network, Plan};
@@ -83,17 +83,21 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     let stop = Stop::default();
     let (answers, writer) = Answers::new(Arc::new(store), stop.clone());
     let interrupts = tokio::spawn(watch_interrupts(stop.clone()));
+    let steered = jobs.iter().map(|(plan, folder)| steer::Steered {
+        folder: folder.clone(),
+        plan: Arc::clone(plan),
+    });
+    let (steered, ceiling) = (steered.collect(), Arc::clone(lanes.ceiling()));
     let window = Arc::new(Window::new(Arc::clone(lanes.ceiling())));
-    let exit = run_all(
-        &arguments,
-        jobs,
-        Process {
-            answers,
-            window,
-            stop,
-        },
-    )
-    .await;
+    let process = Process {
+        answers,
+        window,
+        stop,
+    };
+    let exit = tokio::select! {
+        exit = run_all(&arguments, jobs, process) => exit,
+        never = steer::watch(steered, ceiling, || arguments.chosen.experiments()) => match never {},
+    };
     interrupts.abort();
     writer.await.map_err(|e| Failure::new(Exit::Internal, e))?;
     exit

@@ -334,6 +334,23 @@ pub struct Limits {
     pub connect_timeout: Option<Span>,
 }
 
+impl Limits {
+    /// What holds where nothing is written.
+    #[must_use]
+    pub fn none() -> Limits {
+        Limits {
+            concurrency: None,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            input_tokens_per_minute: None,
+            output_tokens_per_minute: None,
+            retries: None,
+            timeout: None,
+            connect_timeout: None,
+        }
+    }
+}
+
 /// Which lane requests take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

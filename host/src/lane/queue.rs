@@ -44,6 +44,8 @@ struct State {
     limiter: Limiter,
     waiting: [Shares; 3],
     told_of: Option<Instant>,
+    /// The user set other limits, and no event says so yet.
+    set: bool,
 }
 
 /// The configs that wait, in turn.
@@ -92,6 +94,7 @@ impl Queue {
             limiter,
             waiting: Default::default(),
             told_of: None,
+            set: false,
         };
         Arc::new(Queue {
             model,
@@ -140,7 +143,10 @@ impl Queue {
 
     /// Other limits from now on.
     pub(super) fn set(&self, limits: PaceLimits) {
-        self.state().limiter.set(limits);
+        let mut state = self.state();
+        state.limiter.set(limits);
+        state.set = true;
+        drop(state);
         self.bell.notify_one();
     }
 
@@ -298,6 +304,9 @@ impl Pass {
             state
                 .limiter
                 .settle(now(), &departure, outcome, ceiling, &mut changes);
+            if std::mem::take(&mut state.set) {
+                changes.push(LimitChange::Set);
+            }
             drop(state);
             self.queue.bell.notify_one();
         }

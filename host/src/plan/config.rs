@@ -73,7 +73,7 @@ pub(super) async fn resolve(
     let settings = &cell.settings;
     refuse_batch(settings.mode)?;
     let folder = &experiment.folder;
-    let limits = settings.limits.clone().unwrap_or_else(no_limits);
+    let limits = settings.limits.clone().unwrap_or_else(Limits::none);
     let prompt = PluginUse {
         plugin: library.get(
             &settings.prompt.plugin,
@@ -113,19 +113,6 @@ fn refuse_batch(mode: Option<experiment::Mode>) -> Result<(), PlanError> {
             Err(PlanError::Settings(message.into()))
         }
         Some(experiment::Mode::Live | experiment::Mode::Auto) | None => Ok(()),
-    }
-}
-
-fn no_limits() -> Limits {
-    Limits {
-        concurrency: None,
-        requests_per_minute: None,
-        tokens_per_minute: None,
-        input_tokens_per_minute: None,
-        output_tokens_per_minute: None,
-        retries: None,
-        timeout: None,
-        connect_timeout: None,
     }
 }
 

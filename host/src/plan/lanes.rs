@@ -115,7 +115,7 @@ impl Lanes {
             key_variable: model.key_variable.clone(),
             endpoint: model.endpoint.clone(),
         };
-        let settings = settings(limits);
+        let settings = lane_settings(limits);
         if let Some((_, lane)) = self.known.iter().find(|(known, _)| *known == identity) {
             return same_limits(lane, &settings, &model.name).map(|()| Arc::clone(lane));
         }
@@ -175,7 +175,8 @@ impl Lanes {
 }
 
 /// The limits that hold where the experiment says nothing.
-fn settings(limits: &experiment::Limits) -> Settings {
+#[must_use]
+pub fn lane_settings(limits: &experiment::Limits) -> Settings {
     let experiment::Limits {
         concurrency: _,
         requests_per_minute,

@@ -22,7 +22,7 @@ mod first_look;
 
 pub use config::{Config, Judge, PluginUse, ScorerUse};
 pub(crate) use first_look::guest_sample;
-pub use lanes::{Lanes, Network};
+pub use lanes::{Lanes, Network, lane_settings};
 pub use library::Library;
 pub use recorded::{Recording, Substitute};
 

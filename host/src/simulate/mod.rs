@@ -38,8 +38,8 @@ use serde_json::Value;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 /// The largest body, as at Anthropic.
 const BODY_LIMIT: usize = 32 << 20;
@@ -306,7 +306,7 @@ async fn checked_call(
     let account = format!("{}\n{}", key.unwrap_or(""), asked.model);
     let standing = shared
         .limits
-        .take(dialect, &account, cost, Instant::now())?;
+        .take(dialect, &account, cost, Instant::now().into_std())?;
     if let Some(fault) = shared.faults.decide(digest, attempt) {
         return Err(fault.refusal(dialect));
     }

@@ -1,5 +1,8 @@
 //! What the simulator says, request by request.
 
+/// A lane against the simulator, in virtual time.
+mod pace;
+
 use super::*;
 use serde_json::json;
 
