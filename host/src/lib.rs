@@ -52,6 +52,9 @@ pub mod record;
 /// What models cost.
 pub mod prices;
 
+/// What a run may spend, and has spent.
+pub mod budget;
+
 /// Everything that happens in a run.
 pub mod event;
 
@@ -72,6 +75,15 @@ pub mod plan;
 
 /// One trial, from the sample to its scores.
 pub mod trial;
+
+/// What a run will ask, take and cost.
+pub mod forecast;
+
+/// Below the memory limit.
+pub mod governor;
+
+/// Ending when the answer is known.
+pub mod until;
 
 /// Ordered result files.
 pub mod results;
