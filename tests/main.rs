@@ -11,6 +11,15 @@ mod run;
 /// How fast requests leave.
 mod lane;
 
+/// Plans, budgets, early ends and the machine.
+mod spend;
+
+/// A large run in a small control group.
+mod cgroup;
+
+/// What calls cost, against litellm.
+mod prices;
+
 /// Plugins by other people, in three languages.
 mod guests;
 

@@ -55,6 +55,9 @@ pub mod record;
 /// What models cost.
 pub mod prices;
 
+/// What a run may spend, and has spent.
+pub mod budget;
+
 /// Everything that happens in a run.
 pub mod event;
 
@@ -84,6 +87,15 @@ pub mod trial;
 
 /// Why a trial would have to pay.
 pub mod why;
+
+/// What a run will ask, take and cost.
+pub mod forecast;
+
+/// Below the memory limit.
+pub mod governor;
+
+/// Ending when the answer is known.
+pub mod until;
 
 /// Ordered result files.
 pub mod results;

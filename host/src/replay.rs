@@ -2,12 +2,14 @@
 //! compared line by line with what was recorded, and the first trial and field that differ are named.
 
 use crate::answers::Answers;
+use crate::budget::Budget;
 use crate::dataset::Lines;
 use crate::difference::{Difference, differences};
 use crate::kept;
 use crate::lane::Ceiling;
 use crate::plan::{Plan, PlanError, Recording, Substitute};
 use crate::plugin::Engine;
+use crate::prices::Table;
 use crate::progress::Progress;
 use crate::recorded::Recorded;
 use crate::results::{RunFile, TRIALS};
@@ -93,7 +95,12 @@ pub async fn replay(
         window: Arc::new(Window::new(Ceiling::new(CONCURRENCY))),
         stop,
     };
-    let ledger = Ledger::open(out, &plan)?;
+    let ledger = Ledger::open(
+        out,
+        &plan,
+        Budget::new(plan.budget),
+        Arc::new(Table::embedded()),
+    )?;
     let mut progress = progress(&plan);
     let ended = crate::run::run(&plan, &process, ledger, &mut progress).await?;
     Ok((plan, ended))

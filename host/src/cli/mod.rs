@@ -39,8 +39,17 @@ mod store;
 /// Which experiments a command is about.
 mod chosen;
 
+/// What is looked at before a run begins.
+mod start;
+
 /// `xhost prices`.
 mod prices;
+
+/// `xhost plan`.
+mod plan;
+
+/// `xhost doctor`.
+mod doctor;
 
 use crate::stop::StopReason;
 use clap::{Parser, Subcommand};
@@ -140,6 +149,8 @@ enum Command {
     Store(store::Arguments),
     #[command(subcommand)]
     Plugin(plugin::Command),
+    Plan(plan::Arguments),
+    Doctor(doctor::Arguments),
     #[command(subcommand)]
     Prices(prices::Command),
     #[command(hide = true, name = crate::plugin::COMPILE)]
@@ -174,6 +185,8 @@ pub fn main() -> ExitCode {
             Command::Simulate(arguments) => simulate::main(arguments).await,
             Command::Store(arguments) => store::main(arguments).await,
             Command::Plugin(command) => plugin::main(command).await,
+            Command::Plan(arguments) => Box::pin(plan::main(arguments)).await,
+            Command::Doctor(arguments) => Box::pin(doctor::main(arguments)).await,
             Command::Prices(command) => prices::main(command),
             Command::CompilePlugin => plugin::compile(),
         }

@@ -41,11 +41,14 @@ pub use limiter::{Departure, Limiter, Outcome, PaceLimits, Start, Turn};
 pub use queue::Urgency;
 pub use retry::{Patience, Verdict};
 
+use crate::budget::{Account, Reservation, Wish};
 use crate::event::{Event, LimitChange};
 use crate::http::{Transport, TransportError};
 use crate::plugin::bindings::provider::{Fault, Header, Profile};
 use crate::plugin::types::Completion;
 use crate::plugin::{Failure, Provider};
+use crate::prices::{Travel, Whereabouts};
+use crate::record::Usage;
 use crate::record::{Cause, TrialFailure};
 use crate::request::{Endpoint, Request};
 use crate::secret::Secret;
@@ -133,6 +136,8 @@ pub struct Asker {
     pub urgency: Urgency,
     /// The most tokens that the answer may have, where the request says so.
     pub most_output: Option<u64>,
+    /// Who pays; nobody in tests of the lane alone.
+    pub account: Option<Arc<Account>>,
 }
 
 impl Asker {
@@ -144,7 +149,15 @@ impl Asker {
             events,
             urgency: Urgency::New,
             most_output: None,
+            account: None,
         }
+    }
+
+    /// The same, paid for by this account.
+    #[must_use]
+    pub fn paid_by(self, account: Arc<Account>) -> Asker {
+        let account = Some(account);
+        Asker { account, ..self }
     }
 
     pub(crate) async fn emit(&self, event: Event) {
@@ -154,6 +167,29 @@ impl Asker {
 
     fn is_of_one_config(&self, other: &Asker) -> bool {
         self.config == other.config && self.events.same_channel(&other.events)
+    }
+}
+
+/// Whether a call may have been paid for, as far as its status tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    NotPaid,
+    MaybePaid,
+}
+
+/// An answer costs what it used. What is no answer, and yet came with a good status or broke off, counts in full.
+fn settle(reservation: Option<Reservation>, fate: Fate, fresh: Option<&Fresh>) {
+    let Some(reservation) = reservation else {
+        return;
+    };
+    match (fresh, fate) {
+        (Some(fresh), _) => {
+            let mut usage = Usage::default();
+            usage.add(&fresh.completion.usage);
+            reservation.answered(&usage);
+        }
+        (None, Fate::NotPaid) => reservation.free(),
+        (None, Fate::MaybePaid) => drop(reservation),
     }
 }
 
@@ -287,6 +323,11 @@ impl Lane {
         } else {
             Urgency::Again
         };
+        // Before the turn: a call that waits for its budget takes no room from the others.
+        let reservation = self
+            .unless_stopped(run, self.reserve(request, asker))
+            .await?;
+        let reservation = reservation.map_err(CallFailure::Stopped)?;
         let turn = self.queue.turn(expected, urgency, asker);
         let mut pass = self.unless_stopped(run, turn).await?;
         let outgoing = self
@@ -309,6 +350,17 @@ impl Lane {
                 attempt,
             })
             .await;
+        let fate = match &result {
+            Ok(incoming) if (200..300).contains(&incoming.status) => Fate::MaybePaid,
+            Ok(_) | Err(TransportError::Unreachable { .. } | TransportError::Redirect { .. }) => {
+                Fate::NotPaid
+            }
+            Err(
+                TransportError::Timeout { .. }
+                | TransportError::Broken { .. }
+                | TransportError::TooLarge { .. },
+            ) => Fate::MaybePaid,
+        };
         let result = match result {
             Err(error) => Err(Trouble::Transport(error)),
             Ok(incoming) => {
@@ -317,11 +369,39 @@ impl Lane {
                 self.read(incoming, headers, latency_ms).await?
             }
         };
+        settle(reservation, fate, result.as_ref().ok());
         Ok(Call {
             pass,
             result,
             expected,
         })
+    }
+
+    async fn reserve(
+        &self,
+        request: &Request,
+        asker: &Asker,
+    ) -> Result<Option<Reservation>, StopReason> {
+        let Some(account) = &asker.account else {
+            return Ok(None);
+        };
+        let at = Whereabouts {
+            endpoint: self.endpoint.name(),
+            host: self.endpoint.host(),
+            model: &self.model,
+        };
+        let (bytes, most_output) = (request.body.len(), asker.most_output);
+        let wish = Wish {
+            at,
+            bytes,
+            most_output,
+            travel: Travel::Live,
+        };
+        account
+            .reserve(&wish)
+            .await
+            .map(Some)
+            .map_err(StopReason::from)
     }
 
     /// Limits from headers. A plugin that fails here has taught nothing, and the answer is worth no less.

@@ -26,11 +26,13 @@ pub use lanes::{Lanes, Network, lane_settings};
 pub use library::Library;
 pub use recorded::{Recording, Substitute};
 
+use crate::budget;
 use crate::dataset::{Dataset, DatasetError};
 use crate::experiment::{Cell, Experiment, ExperimentError};
 use crate::lane::Lane;
 use crate::plugin::inspect::API_VERSION;
 use crate::plugin::{Engine, EngineError, Failure, Kind, LoadError};
+use crate::prices::Money;
 use crate::request::EndpointError;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -50,6 +52,10 @@ pub struct Plan {
     pub blocks: Vec<Block>,
     /// All trials.
     pub trials: u64,
+    /// Whether rows come in an order that says nothing of them, in every config.
+    pub is_shuffled: bool,
+    /// What the run may cost.
+    pub budget: budget::Limits,
     /// What the user should know before the run.
     pub warnings: Vec<String>,
 }
@@ -167,6 +173,11 @@ impl Plan {
             configs,
             blocks,
             trials,
+            is_shuffled: experiment
+                .cells
+                .iter()
+                .all(|cell| cell.settings.dataset.shuffle.is_some()),
+            budget: allowed(experiment)?,
             warnings: Vec::new(),
         };
         plan.warnings = first_look::look(&plan).await?;
@@ -206,6 +217,31 @@ impl Block {
             }
         }
         tracks.into_iter().map(|(_, members)| members).collect()
+    }
+}
+
+/// The budget that the experiment sets, once for all configs.
+fn allowed(experiment: &Experiment) -> Result<budget::Limits, PlanError> {
+    let of_cell = |cell: &Cell| {
+        let limits = cell.settings.limits.as_ref();
+        let money = limits.and_then(|limits| limits.budget.as_deref());
+        let money = money.map(Money::from_written).transpose();
+        let tokens = limits.and_then(|limits| limits.max_tokens_total);
+        let money =
+            money.map_err(|error| PlanError::Settings(format!("`limits.budget`: {error}")))?;
+        Ok(budget::Limits { money, tokens })
+    };
+    let all: Result<Vec<budget::Limits>, PlanError> =
+        experiment.cells.iter().map(of_cell).collect();
+    let all = all?;
+    let first = all.first().copied().unwrap_or_default();
+    match all.iter().all(|limits| *limits == first) {
+        true => Ok(first),
+        false => Err(PlanError::Settings(
+            "two configs set different budgets: `limits.budget` and `limits.max_tokens_total` are the whole run's, so set \
+             them once"
+                .into(),
+        )),
     }
 }
 

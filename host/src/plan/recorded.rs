@@ -2,6 +2,7 @@
 //! neither the experiment file nor the dataset, and makes lanes that no call can leave by.
 
 use super::{Config, Judge, Plan, PlanError, PluginUse, ScorerUse, digest, in_order, resolved};
+use crate::budget;
 use crate::cache::Policy;
 use crate::dataset::{Dataset, Lines};
 use crate::lane::{Ceiling, Lane, PaceLimits, Road, Settings};
@@ -160,6 +161,12 @@ impl Plan {
             blocks,
             trials,
             warnings: Vec::new(),
+            // A replay spends nothing, and goes to the end.
+            is_shuffled: false,
+            budget: budget::Limits {
+                money: None,
+                tokens: None,
+            },
         };
         if let Some(substitute) = substitute {
             plan.substitute(substitute)?;

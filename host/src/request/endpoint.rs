@@ -128,6 +128,12 @@ impl Endpoint {
         }
     }
 
+    /// The server's host name, also in a rehearsal.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or("")
+    }
+
     /// What stands for the server in the digest.
     #[must_use]
     pub fn name(&self) -> &str {

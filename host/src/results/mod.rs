@@ -20,6 +20,7 @@ pub use digest::RunDigest;
 pub use folder::{Folder, FolderError, RunFile};
 
 use crate::record::Trial;
+use crate::until::Flow;
 use extend::Extend;
 use spool::{Slot, Spool};
 use std::io;
@@ -33,6 +34,8 @@ pub struct Results {
     file: Extend,
     spool: Spool,
     next: u64,
+    /// The results end before this place.
+    end: u64,
     written: u64,
     digest: RunDigest,
 }
@@ -55,47 +58,55 @@ impl Results {
             file: Extend::open(&folder.join(TRIALS))?,
             spool: Spool::open(folder)?,
             next: 0,
+            end: u64::MAX,
             written: 0,
             digest: RunDigest::default(),
         })
     }
 
-    /// Takes a trial, and hands on every trial whose turn has come.
+    /// Takes a trial, and hands on every trial whose turn has come, until `each` says that this was the last. Whether it
+    /// has.
     ///
     /// # Errors
     /// Where the disk refuses.
-    pub fn put(
+    pub fn put<F: Into<Flow>>(
         &mut self,
         ordinal: u64,
         trial: &Trial,
-        mut each: impl FnMut(Line<'_>),
-    ) -> io::Result<()> {
+        mut each: impl FnMut(Line<'_>) -> F,
+    ) -> io::Result<Flow> {
+        if ordinal >= self.end {
+            return Ok(Flow::Enough);
+        }
         let bytes = serde_json::to_vec(trial).map_err(io::Error::other)?;
         let digest = digest::of_trial(trial);
         if ordinal != self.next {
-            return self.spool.put(ordinal, &bytes, digest);
+            return self.spool.put(ordinal, &bytes, digest).map(|()| Flow::On);
         }
-        self.write(ordinal, &bytes, digest, &mut each)?;
-        while let Some((slot, bytes)) = self.spool.take(self.next)? {
-            self.write(self.next, &bytes, slot.digest, &mut each)?;
+        let mut flow = self.write(ordinal, &bytes, digest, &mut each)?;
+        while flow == Flow::On {
+            let Some((slot, bytes)) = self.spool.take(self.next)? else {
+                return Ok(Flow::On);
+            };
+            flow = self.write(self.next, &bytes, slot.digest, &mut each)?;
         }
-        Ok(())
+        self.end = self.next;
+        Ok(Flow::Enough)
     }
 
-    fn write(
+    fn write<F: Into<Flow>>(
         &mut self,
         ordinal: u64,
         bytes: &[u8],
         digest: [u8; 32],
-        each: &mut impl FnMut(Line<'_>),
-    ) -> io::Result<()> {
+        each: &mut impl FnMut(Line<'_>) -> F,
+    ) -> io::Result<Flow> {
         self.file.append(bytes)?;
         self.file.append(b"\n")?;
         self.digest.add(&digest);
         self.next = ordinal + 1;
         self.written += 1;
-        each(Line { ordinal, bytes });
-        Ok(())
+        Ok(each(Line { ordinal, bytes }).into())
     }
 
     /// Makes what was written visible to others.
@@ -106,7 +117,7 @@ impl Results {
         self.file.flush()
     }
 
-    /// Ends the results. Trials behind a gap, which an interrupted run leaves, follow in their order. The digest is that
+    /// Ends the results, of which `each` said the last before or not. Trials behind a gap, which an interrupted run leaves, follow in their order. The digest is that
     /// of a whole run: `None` where one of its `total` trials is missing.
     ///
     /// # Errors
@@ -116,14 +127,18 @@ impl Results {
         total: u64,
         mut each: impl FnMut(Line<'_>),
     ) -> io::Result<(u64, Option<blake3::Hash>)> {
-        while let Some(ordinal) = self.spool.first_from(self.next)? {
+        while let Some(ordinal) = self
+            .spool
+            .first_from(self.next)?
+            .filter(|&ordinal| ordinal < self.end)
+        {
             if let Some((slot, bytes)) = self.spool.take(ordinal)? {
                 self.write(ordinal, &bytes, slot.digest, &mut each)?;
             }
         }
         self.file.finish()?;
         self.spool.remove()?;
-        let whole = self.written == total;
+        let whole = self.written == total.min(self.end);
         Ok((self.written, whole.then(|| self.digest.finish())))
     }
 }

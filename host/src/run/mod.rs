@@ -71,7 +71,12 @@ pub async fn run(
         }
     };
     let (events, mut inbox) = mpsc::channel(QUEUE);
-    let mut tracks = start(plan, process, run_started_ms, &events);
+    let account = Arc::clone(ledger.account());
+    let purse = track::Purse {
+        account: Arc::clone(&account),
+        enough: ledger.enough(),
+    };
+    let mut tracks = start(plan, process, (run_started_ms, &purse), &events);
     let started = Event::Started {
         experiment: plan.name.clone(),
         plan: plan.digest.clone(),
@@ -95,6 +100,7 @@ pub async fn run(
             event = inbox.recv() => event,
             _ = tick.tick() => {
                 ledger.flush().unwrap_or_else(|error| stop.request(error.reason()));
+                progress.spent(account.spent());
                 progress.draw();
                 continue;
             }
@@ -129,7 +135,7 @@ pub async fn run(
 fn start(
     plan: &Arc<Plan>,
     process: &Process,
-    run_started_ms: u64,
+    (run_started_ms, purse): (u64, &track::Purse),
     events: &mpsc::Sender<Event>,
 ) -> JoinSet<Result<(), StopReason>> {
     let Process {
@@ -159,6 +165,7 @@ fn start(
     let mut tracks = JoinSet::new();
     for (block, track) in all {
         let rows = track::rows(&block.dataset);
+        let purse = purse.clone();
         let (answers, window) = (Arc::clone(answers), Arc::clone(window));
         tracks.spawn(track::feed(
             track,
@@ -166,7 +173,7 @@ fn start(
             answers,
             window,
             stop.clone(),
-            events.clone(),
+            (events.clone(), purse),
         ));
     }
     tracks

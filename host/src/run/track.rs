@@ -1,6 +1,7 @@
 //! The trials of one model, row by row. A window bounds how many are under way; the next row is read when one ends.
 
 use crate::answers::Answers;
+use crate::budget::Account;
 use crate::dataset::{Dataset, DatasetError, Sample};
 use crate::event::{Event, TrialSummary};
 use crate::lane::{Asker, Ceiling};
@@ -8,7 +9,7 @@ use crate::plan::{Config, guest_sample};
 use crate::stop::{Stop, StopReason};
 use crate::trial::{self, Outcome, Trial};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
@@ -45,6 +46,13 @@ impl Window {
         let trials = self.ceiling.limit() + BESIDE_CALLS;
         (trials / self.tracks.load(Ordering::Relaxed).max(1)).max(1)
     }
+}
+
+/// Who pays for a run's calls, and whether more of them are needed.
+#[derive(Clone)]
+pub(super) struct Purse {
+    pub account: Arc<Account>,
+    pub enough: Arc<AtomicBool>,
 }
 
 /// Rows that are read ahead.
@@ -86,7 +94,7 @@ pub(super) async fn feed(
     answers: Arc<Answers>,
     window: Arc<Window>,
     stop: Stop,
-    events: mpsc::Sender<Event>,
+    (events, purse): (mpsc::Sender<Event>, Purse),
 ) -> Result<(), StopReason> {
     let Some((config, _)) = track.members.first() else {
         return Ok(());
@@ -96,6 +104,9 @@ pub(super) async fn feed(
     let mut ended = Ok(());
     let mut number = 0;
     while let Some(row) = rows.recv().await {
+        if purse.enough.load(Ordering::Relaxed) {
+            break;
+        }
         let sample = match row {
             Ok(sample) => Arc::new(guest_sample(sample)),
             Err(error) => {
@@ -110,7 +121,7 @@ pub(super) async fn feed(
             &window,
             (&lane.stop, &stop),
             &mut under_way,
-            (&answers, &events),
+            (&answers, &events, &purse.account),
         )
         .await;
         if ended.is_err() {
@@ -140,7 +151,7 @@ async fn admit(
     window: &Window,
     (lane_stop, stop): (&Stop, &Stop),
     under_way: &mut JoinSet<Joined>,
-    (answers, events): (&Arc<Answers>, &mpsc::Sender<Event>),
+    (answers, events, account): (&Arc<Answers>, &mpsc::Sender<Event>, &Arc<Account>),
 ) -> Result<(), StopReason> {
     for (config, offset) in &track.members {
         for epoch in 1..=config.epochs {
@@ -157,7 +168,7 @@ async fn admit(
                 ordinal,
                 run_started_ms: track.run_started_ms,
             };
-            let asker = Asker::new(config.index, events.clone());
+            let asker = Asker::new(config.index, events.clone()).paid_by(Arc::clone(account));
             under_way.spawn(make(trial, Arc::clone(answers), asker));
         }
     }
