@@ -17,6 +17,15 @@ mod batch;
 /// A run of batches, killed everywhere.
 mod crash;
 
+/// Plans, budgets, early ends and the machine.
+mod spend;
+
+/// A large run in a small control group.
+mod cgroup;
+
+/// What calls cost, against litellm.
+mod prices;
+
 /// Plugins by other people, in three languages.
 mod guests;
 
@@ -25,6 +34,9 @@ mod authors;
 
 /// Plugins that mean harm.
 mod hostile;
+
+/// Runs carried away and made again.
+mod bundles;
 
 /// What a person reads who did something wrong.
 mod errors;

@@ -1,12 +1,16 @@
 //! Answers: from the store, from another trial's call that is in flight, or from a lane, and then into the store before
 //! anybody sees them. One writer groups what waits into one commit. At the first failed write no further call leaves.
 
+/// Where nobody can be asked.
+mod offline;
+
 use crate::batch::{Batches, Deferral};
 use crate::cache::{Ending, Mode, Terms};
 use crate::event::Event;
 use crate::lane::{Asker, CallFailure, Fresh, Lane, failure};
 use crate::plugin::types::{self as plugin, Completion};
 use crate::record::Cause;
+use crate::recorded::{Recorded, RecordedTrial};
 use crate::request::Request;
 use crate::stop::{Stop, StopReason};
 use std::borrow::Cow;
@@ -49,6 +53,8 @@ pub struct Question<'a> {
     pub terms: Terms,
     /// The trial, for the words of an error.
     pub trial: &'a str,
+    /// What the run recorded of the trial, where this is a replay.
+    pub recorded: Option<&'a RecordedTrial>,
 }
 
 /// An answer, read.
@@ -68,8 +74,18 @@ type Flight = Arc<OnceCell<Result<(Arc<Answered>, Origin), CallFailure>>>;
 pub struct Answers {
     store: Arc<Store>,
     in_flight: Mutex<HashMap<(Digest, Terms), Flight>>,
-    writes: mpsc::Sender<Write>,
+    supply: Supply,
     run: Stop,
+}
+
+/// What there is beyond the store.
+enum Supply {
+    /// Lanes, whose answers are written.
+    Lanes(mpsc::Sender<Write>),
+    /// Nothing: a replay reads what its run recorded, and writes nothing.
+    Recorded(Recorded),
+    /// Nothing: the first request without an answer is what is looked for.
+    Missed(offline::Missed),
 }
 
 /// What waits for the next commit.
@@ -88,7 +104,7 @@ impl Answers {
             Arc::new(Answers {
                 store,
                 in_flight: Mutex::default(),
-                writes,
+                supply: Supply::Lanes(writes),
                 run,
             }),
             writer,
@@ -106,6 +122,12 @@ impl Answers {
         asker: &Asker,
         batches: Option<&Batches>,
     ) -> Result<(Arc<Answered>, Origin), CallFailure> {
+        match &self.supply {
+            Supply::Lanes(_) => {}
+            // Not shared: another trial may have had another end.
+            Supply::Recorded(_) => return self.replay(question, asker).await,
+            Supply::Missed(missed) => return self.look(question, asker, missed).await,
+        }
         if question.terms.mode == Mode::Off {
             return self.ask_only(question, asker).await;
         }
@@ -207,6 +229,9 @@ impl Answers {
             Ok(None) => return Ok(Stored::Absent),
             // Damage costs another call; a store that cannot be read must not.
             Err(error @ ReadError::Damaged { .. }) => {
+                if self.writes().is_none() {
+                    return Err(CallFailure::Stopped(StopReason::Missing(error.to_string())));
+                }
                 let message = format!("{error}; the request is asked again");
                 asker.emit(Event::Warning { message }).await;
                 return Ok(Stored::Absent);
@@ -251,7 +276,8 @@ impl Answers {
             wish,
             ..Entry::from((place.digest, answer))
         };
-        self.writes
+        let writes = self.writes().ok_or_else(|| gone(()))?;
+        writes
             .send(Write::Answer(Box::new(entry), acknowledged))
             .await
             .map_err(|_| gone(()))?;
@@ -261,16 +287,28 @@ impl Answers {
 
     /// Notes what a run touched, with the next commit. Where that fails, the run is stopped.
     pub async fn touched(&self, touched: Touched) {
-        // The writer lives as long as this.
-        let _ = self.writes.send(Write::Touched(touched, None)).await;
+        if let Some(writes) = self.writes() {
+            // The writer lives as long as this.
+            let _ = writes.send(Write::Touched(touched, None)).await;
+        }
     }
 
-    /// Notes that a run begins.
+    fn writes(&self) -> Option<&mpsc::Sender<Write>> {
+        match &self.supply {
+            Supply::Lanes(writes) => Some(writes),
+            Supply::Recorded(_) | Supply::Missed(_) => None,
+        }
+    }
+
+    /// Notes that a run begins; a replay is not noted.
     ///
     /// # Errors
     /// Where the store cannot be written.
-    pub async fn begin_run(&self, run: Run) -> Result<Begun, StopReason> {
-        self.note(move |store| store.begin_run(run)).await
+    pub async fn begin_run(&self, run: Run) -> Result<Option<Begun>, StopReason> {
+        if self.writes().is_none() {
+            return Ok(None);
+        }
+        self.note(move |store| store.begin_run(run)).await.map(Some)
     }
 
     /// Notes the last that a run touched, and then that it ended with all of its trials.
@@ -281,8 +319,10 @@ impl Answers {
         let begun = last.run;
         let (acknowledged, acknowledgement) = oneshot::channel();
         let write = Write::Touched(last, Some(acknowledged));
-        // Where the writer is gone, so is the acknowledgement.
-        let _ = self.writes.send(write).await;
+        if let Some(writes) = self.writes() {
+            // Where the writer is gone, so is the acknowledgement.
+            let _ = writes.send(write).await;
+        }
         let noted = acknowledgement.await;
         noted
             .unwrap_or_else(|_| Err("the store's writer is gone".into()))

@@ -22,6 +22,9 @@ pub mod text;
 /// JSON that means the same to everybody who reads it.
 pub mod json;
 
+/// Where two documents differ.
+pub mod difference;
+
 /// Credentials: read in one place, shown in none.
 pub mod secret;
 
@@ -52,6 +55,9 @@ pub mod record;
 /// What models cost.
 pub mod prices;
 
+/// What a run may spend, and has spent.
+pub mod budget;
+
 /// Everything that happens in a run.
 pub mod event;
 
@@ -67,14 +73,32 @@ pub(crate) mod disk;
 /// The batch lane: packed, submitted, polled, read, and never sent twice.
 pub mod batch;
 
+/// What a run recorded of its trials.
+pub mod recorded;
+
 /// Answers: from the store, from a call in flight, or from a lane.
 pub mod answers;
 
 /// Experiments, resolved.
 pub mod plan;
 
+/// What a run needs to be made again.
+pub mod kept;
+
 /// One trial, from the sample to its scores.
 pub mod trial;
+
+/// Why a trial would have to pay.
+pub mod why;
+
+/// What a run will ask, take and cost.
+pub mod forecast;
+
+/// Below the memory limit.
+pub mod governor;
+
+/// Ending when the answer is known.
+pub mod until;
 
 /// Ordered result files.
 pub mod results;
@@ -90,6 +114,12 @@ pub mod doctor;
 
 /// The run: one loop, and the listeners of its events.
 pub mod run;
+
+/// A recorded run, made again.
+pub mod replay;
+
+/// A run that one can carry away.
+pub mod bundle;
 
 /// A model API on this machine, for rehearsals and tests.
 pub mod simulate;

@@ -2,6 +2,7 @@
 //! config, in a pipe a plain line now and then, with `--json` every event, with `--quiet` nothing but warnings. Writes to
 //! stderr, but for the events of `--json`, which are the output.
 
+use crate::budget::Amount;
 use crate::event::{Event, LimitChange};
 use crate::plan::Plan;
 use indicatif::{
@@ -36,6 +37,7 @@ pub struct Progress {
     counts: Vec<Counts>,
     started: Instant,
     name: String,
+    spent: Amount,
 }
 
 enum View {
@@ -81,7 +83,13 @@ impl Progress {
             counts,
             started: Instant::now(),
             name: plan.name.clone(),
+            spent: Amount::default(),
         }
+    }
+
+    /// Takes what the run has spent so far.
+    pub fn spent(&mut self, spent: Amount) {
+        self.spent = spent;
     }
 
     /// A screen that several runs can share.
@@ -180,18 +188,25 @@ impl Progress {
     /// Shows where things are.
     pub fn draw(&mut self) {
         let elapsed = self.started.elapsed();
+        let cost = match self.spent.known() {
+            Some(cost) => format!(", {cost}"),
+            None => ", cost unknown".to_owned(),
+        };
         match &mut self.view {
             View::Bars { bars, .. } => {
                 for (bar, counts) in bars.iter().zip(shown(&self.counts)) {
                     bar.set_position(counts.done);
                     bar.set_message(counts.text(elapsed));
                 }
+                if let (Some(last), Some(counts)) = (bars.last(), shown(&self.counts).last()) {
+                    last.set_message(counts.text(elapsed) + &cost);
+                }
             }
             View::Plain { last } if last.elapsed() >= PLAIN => {
                 *last = Instant::now();
                 let sum = sum(&self.counts);
                 eprintln!(
-                    "{}: {} of {}, {}",
+                    "{}: {} of {}, {}{cost}",
                     self.name,
                     sum.done,
                     sum.total,

@@ -3,7 +3,7 @@
 
 use crate::plugin::bindings::scorer::{Score, Value as ScoreValue};
 use crate::plugin::{Failure, FailureKind, types};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -125,7 +125,7 @@ impl Usage {
 }
 
 /// Why a trial has no answer, or not all of its scores.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrialFailure {
     /// Which kind of failure.
     pub cause: Cause,
@@ -136,7 +136,7 @@ pub struct TrialFailure {
 }
 
 /// Every way in which a trial can fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// A plugin said no.
@@ -162,6 +162,20 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether it came from a provider, and so cannot come again in a replay by itself.
+    #[must_use]
+    pub fn is_of_a_provider(self) -> bool {
+        match self {
+            Cause::RateLimited
+            | Cause::Overloaded
+            | Cause::Rejected
+            | Cause::Malformed
+            | Cause::Timeout
+            | Cause::Unreachable => true,
+            Cause::PluginRefusal | Cause::PluginTrap | Cause::PluginLimit | Cause::Host => false,
+        }
+    }
+
     /// The word in the results.
     #[must_use]
     pub fn text(self) -> &'static str {

@@ -2,6 +2,11 @@
 //! that is waited for is waited for here; no plugin is alive meanwhile. A failed trial is data. `Err` means that the trial
 //! was not decided, because the run or its model ended first.
 
+/// Prompts as requests.
+mod pen;
+
+pub(crate) use pen::{Draft, opening};
+
 use crate::answers::{Answered, Answers, Origin, Question as Asked};
 use crate::batch::Batches;
 use crate::cache::Terms;
@@ -10,14 +15,12 @@ use crate::lane::{Asker, CallFailure, Lane, Urgency};
 use crate::plan::{Config, ScorerUse};
 use crate::plugin::bindings::{prompt_builder, scorer};
 use crate::plugin::types::{Exchange, Part, Prompt, Sample, Sampling};
-use crate::plugin::{CallSeed, Failure, FailureKind};
 use crate::record::{self, Cause, TrialFailure, Usage, Verdict};
-use crate::request::{Draw, Request};
+use crate::recorded::RecordedTrial;
 use crate::stop::StopReason;
 use futures_util::future::join_all;
-use std::collections::HashMap;
+use pen::Pen;
 use std::sync::Arc;
-use xhost_store::Digest;
 
 /// The most that one trial may ask, judges included: a plugin that asks for ever spends the user's money.
 const MOST_ASKED: usize = crate::request::REPEATS as usize;
@@ -30,6 +33,8 @@ pub struct Trial {
     pub sample: Arc<Sample>,
     /// The repeat, from 1.
     pub epoch: u32,
+    /// Its place in the results.
+    pub ordinal: u64,
     /// When the run was begun, in milliseconds since 1970-01-01 UTC: what is older may be too old.
     pub run_started_ms: u64,
 }
@@ -53,7 +58,7 @@ pub async fn run(
     asker: &Asker,
     batches: Option<&Batches>,
 ) -> Result<Option<Outcome>, StopReason> {
-    let mut desk = Desk::new(trial, answers, asker, batches);
+    let mut desk = Desk::new(trial, answers, asker, batches)?;
     let mut scores = Vec::new();
     let (answer, failure) = match converse(trial, &mut desk).await {
         Ok(Conversation { answer, exchanges }) => {
@@ -106,9 +111,9 @@ async fn converse(trial: &Trial, desk: &mut Desk<'_>) -> Result<Conversation, Ca
         let (params, sample) = (Arc::clone(&prompt.params), Arc::clone(&trial.sample));
         let step = prompt
             .plugin
-            .next(desk.seed, params, sample, Arc::clone(&exchanges))
+            .next(desk.pen.seed, params, sample, Arc::clone(&exchanges))
             .await;
-        match step.map_err(|failure| desk.plugin_failure(failure))? {
+        match step.map_err(|failure| desk.pen.plugin_failure(failure))? {
             prompt_builder::Step::Ask(prompts) => {
                 let lane = &trial.config.lane;
                 let questions = prompts
@@ -175,9 +180,14 @@ async fn judge(
         let step = scorer
             .plugin
             .plugin
-            .judge(desk.seed, params, Arc::clone(&subject), Arc::clone(&asked))
+            .judge(
+                desk.pen.seed,
+                params,
+                Arc::clone(&subject),
+                Arc::clone(&asked),
+            )
             .await;
-        match step.map_err(|failure| desk.plugin_failure(failure))? {
+        match step.map_err(|failure| desk.pen.plugin_failure(failure))? {
             scorer::Step::Ask(questions) => {
                 let mut known = Vec::with_capacity(questions.len());
                 for question in questions {
@@ -236,18 +246,18 @@ fn in_order<T>(answered: Vec<Result<T, CallFailure>>) -> Result<Vec<T>, CallFail
 
 /// Where a trial asks its questions: it numbers equal ones, and keeps count of what was asked and what it cost.
 struct Desk<'a> {
-    trial: &'a Trial,
+    pen: Pen<'a>,
     answers: &'a Answers,
     asker: &'a Asker,
     batches: Option<&'a Batches>,
-    seed: CallSeed,
     terms: Terms,
     /// The trial, for the words of an error.
     name: String,
-    draws: HashMap<Digest, u32>,
     requests: Vec<record::Exchange>,
     usage: Usage,
     origins: Origins,
+    /// What the run recorded of this trial, where this is a replay.
+    recorded: Option<RecordedTrial>,
 }
 
 type Question<'q> = (&'q Arc<Lane>, &'q Sampling, Prompt);
@@ -258,25 +268,23 @@ impl<'a> Desk<'a> {
         answers: &'a Answers,
         asker: &'a Asker,
         batches: Option<&'a Batches>,
-    ) -> Desk<'a> {
-        let seed = CallSeed(seed(&trial.sample.id, trial.epoch));
+    ) -> Result<Desk<'a>, StopReason> {
         let terms = trial.config.cache.at(trial.run_started_ms);
-        let name = format!("sample `{}`, epoch {}", trial.sample.id, trial.epoch);
-        let (draws, requests) = (HashMap::new(), Vec::new());
-        let (usage, origins) = (Usage::default(), Origins::default());
-        Desk {
-            trial,
+        let name = named(trial);
+        let usage = Usage::default();
+        let origins = Origins::default();
+        Ok(Desk {
+            pen: Pen::new(trial),
             answers,
             asker,
             batches,
-            seed,
             terms,
             name,
-            draws,
-            requests,
+            requests: Vec::new(),
             usage,
             origins,
-        }
+            recorded: answers.recorded(trial.ordinal)?,
+        })
     }
 
     /// All questions at once; the exchanges in their order.
@@ -290,11 +298,8 @@ impl<'a> Desk<'a> {
         }
         let mut sent = Vec::with_capacity(questions.len());
         for (lane, sampling, prompt) in questions {
-            let prompt = Arc::new(Prompt {
-                sampling: filled(prompt.sampling, sampling),
-                ..prompt
-            });
-            let (request, digest) = self.encode(lane, &prompt).await?;
+            let prompt = Arc::new(self.pen.complete(prompt, sampling));
+            let (request, digest) = self.pen.encode(lane, &prompt).await?;
             sent.push((lane, prompt, request, digest));
         }
         let answers = self.answers;
@@ -312,6 +317,7 @@ impl<'a> Desk<'a> {
                     lane,
                     terms: self.terms,
                     trial: &self.name,
+                    recorded: self.recorded.as_ref(),
                 };
                 let batches = self.batches;
                 async move { answers.answer(&question, asker, batches).await }
@@ -337,42 +343,6 @@ impl<'a> Desk<'a> {
         }
     }
 
-    async fn encode(
-        &mut self,
-        lane: &Lane,
-        prompt: &Arc<Prompt>,
-    ) -> Result<(Request, Digest), CallFailure> {
-        let plain = lane
-            .provider
-            .encode(Arc::clone(&lane.model), Arc::clone(prompt))
-            .await;
-        let plain = plain.map_err(|failure| self.plugin_failure(failure))?;
-        let draw = Draw {
-            epoch: self.trial.epoch,
-            repeat: 0,
-        };
-        let request = Request::new(plain, &lane.endpoint, draw, &self.trial.config.salt).map_err(
-            |error| {
-                let name = lane.provider.plugin.name();
-                let version = &lane.provider.plugin.digest().to_string()[..12];
-                let message = format!("provider `{name}` ({version}) broke the contract: {error}");
-                CallFailure::Trial(TrialFailure::new(Cause::PluginTrap, message))
-            },
-        )?;
-        let first = request.digest();
-        let repeat = self
-            .draws
-            .entry(first)
-            .and_modify(|count| *count += 1)
-            .or_insert(0);
-        if *repeat == 0 {
-            return Ok((request, first));
-        }
-        let request = request.repeated(*repeat);
-        let digest = request.digest();
-        Ok((request, digest))
-    }
-
     fn note(&mut self, prompt: Arc<Prompt>, answered: &Answered, origin: Origin) -> Exchange {
         match origin {
             Origin::Hit => self.origins.hits += 1,
@@ -389,52 +359,16 @@ impl<'a> Desk<'a> {
             completion: answered.completion.clone(),
         }
     }
+}
 
-    /// Parameters that a plugin refuses concern every trial: the run ends before more is paid for.
-    fn plugin_failure(&self, failure: Failure) -> CallFailure {
-        match failure.kind {
-            FailureKind::BadParams => {
-                CallFailure::Stopped(StopReason::Experiment(failure.to_string()))
-            }
-            FailureKind::Refusal | FailureKind::Trap | FailureKind::Limit | FailureKind::Host => {
-                failure.into()
-            }
+/// The trial in the words of an error.
+fn named(trial: &Trial) -> String {
+    let (sample, epoch) = (crate::text::plain(&trial.sample.id), trial.epoch);
+    match &*trial.config.axes {
+        axes if axes.is_empty() => format!("sample `{sample}`, epoch {epoch}"),
+        axes => {
+            let config = serde_json::Value::Object(axes.clone());
+            format!("sample `{sample}`, epoch {epoch}, config {config}")
         }
     }
-}
-
-/// What the prompt leaves open is the experiment's to say; what neither says is left to the model.
-fn filled(prompt: Sampling, experiment: &Sampling) -> Sampling {
-    let Sampling {
-        max_tokens,
-        temperature,
-        top_p,
-        stop,
-        seed,
-        response_schema,
-        extra,
-    } = prompt;
-    Sampling {
-        max_tokens: max_tokens.or(experiment.max_tokens),
-        temperature: temperature.or(experiment.temperature),
-        top_p: top_p.or(experiment.top_p),
-        stop: if stop.is_empty() {
-            experiment.stop.clone()
-        } else {
-            stop
-        },
-        seed: seed.or(experiment.seed),
-        response_schema: response_schema.or_else(|| experiment.response_schema.clone()),
-        extra: extra.or_else(|| experiment.extra.clone()),
-    }
-}
-
-/// What a guest's random numbers follow from.
-fn seed(sample: &str, epoch: u32) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key("xhost trial seed v1");
-    hasher
-        .update(&(sample.len() as u64).to_le_bytes())
-        .update(sample.as_bytes())
-        .update(&epoch.to_le_bytes());
-    *hasher.finalize().as_bytes()
 }

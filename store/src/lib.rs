@@ -57,6 +57,9 @@ mod shelf;
 /// Reads.
 mod store;
 
+/// Plugins and rows, each a file beside the store.
+mod blobs;
+
 /// What a commit takes.
 mod entry;
 
@@ -101,6 +104,7 @@ mod absorb;
 
 pub use absorb::Absorbed;
 pub use answer::Answer;
+pub use blobs::{BlobDigest, BlobError, Blobs};
 pub use commit::Put;
 pub use copy::{Copied, CopyError, Keep, Old, copy};
 pub use digest::{Digest, DigestError, ResponseDigest};

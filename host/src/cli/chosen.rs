@@ -114,6 +114,11 @@ impl Chosen {
             .map_err(Failure::wrong)
     }
 
+    /// Whether there is any: on the command line, or in this folder.
+    pub(super) fn names_any(&self) -> bool {
+        !self.words.is_empty() || self.dataset.is_some() || Path::new("xhost.yaml").exists()
+    }
+
     /// The store's file.
     pub(super) fn store(&self) -> PathBuf {
         self.store.clone().unwrap_or_else(places::store)

@@ -6,6 +6,15 @@ mod run;
 /// `xhost status`, `resume`, `cancel`, `batch`.
 mod batch;
 
+/// `xhost export` and `xhost import`.
+mod carry;
+
+/// `xhost replay`.
+mod replay;
+
+/// `xhost cache`.
+mod cache;
+
 /// `xhost simulate`.
 mod simulate;
 
@@ -33,8 +42,17 @@ mod store;
 /// Which experiments a command is about.
 mod chosen;
 
+/// What is looked at before a run begins.
+mod start;
+
 /// `xhost prices`.
 mod prices;
+
+/// `xhost plan`.
+mod plan;
+
+/// `xhost doctor`.
+mod doctor;
 
 use crate::stop::StopReason;
 use clap::{Parser, Subcommand};
@@ -63,6 +81,12 @@ pub enum Exit {
     Room = 8,
     /// The budget is used up. The same command with a larger one goes on where it was.
     Budget = 9,
+    /// A replay, or a run that may ask nobody, needs an answer that is not there.
+    Missing = 10,
+    /// A replay came to other results than were recorded.
+    Differs = 11,
+    /// A bundle is not what it says, or holds a credential.
+    Refused = 12,
     /// Interrupted. The same command goes on where it was.
     Interrupted = 130,
 }
@@ -83,8 +107,9 @@ impl From<&StopReason> for Exit {
             StopReason::Unreachable(_) => Exit::Unreachable,
             StopReason::Disk(_) => Exit::Disk,
             StopReason::Budget(_) => Exit::Budget,
+            StopReason::Missing(_) => Exit::Missing,
             StopReason::Internal(_) => Exit::Internal,
-            StopReason::Experiment(_) | StopReason::Missing(_) => Exit::Wrong,
+            StopReason::Experiment(_) => Exit::Wrong,
         }
     }
 }
@@ -101,6 +126,9 @@ Exit codes:
   7    the store or the results cannot be written, or another process holds the store
   8    this machine has too little room for the run, or `doctor` found what must be mended first
   9    the budget is used up; the same command with a larger one goes on where it was
+  10   a replay, or a run that may ask nobody, needs an answer that is not there
+  11   a replay came to other results than were recorded
+  12   a bundle is not what it says, or holds a credential
   130  interrupted; the same command goes on where it was";
 
 /// Runs experiments against language-model APIs in one small process: every answer is paid for once, every run can be
@@ -115,6 +143,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<run::Arguments>),
+    Replay(replay::Arguments),
+    Export(carry::Export),
+    Import(carry::Import),
+    #[command(subcommand)]
+    Cache(cache::Command),
     Limits(limits::Arguments),
     Status(batch::Status),
     Resume(batch::Resume),
@@ -125,6 +158,8 @@ enum Command {
     Store(store::Arguments),
     #[command(subcommand)]
     Plugin(plugin::Command),
+    Plan(plan::Arguments),
+    Doctor(doctor::Arguments),
     #[command(subcommand)]
     Prices(prices::Command),
     #[command(hide = true, name = crate::plugin::COMPILE)]
@@ -155,10 +190,16 @@ pub fn main() -> ExitCode {
             Command::Cancel(arguments) => Box::pin(batch::cancel_run(arguments)).await,
             Command::Batch(command) => Box::pin(batch::adopt_batch(command)).await,
             Command::Run(arguments) => Box::pin(run::main(*arguments)).await,
+            Command::Replay(arguments) => Box::pin(replay::main(arguments)).await,
+            Command::Cache(command) => Box::pin(cache::main(command)).await,
+            Command::Export(arguments) => carry::export(arguments).await,
+            Command::Import(arguments) => carry::import(arguments).await,
             Command::Limits(arguments) => limits::main(arguments).await,
             Command::Simulate(arguments) => simulate::main(arguments).await,
             Command::Store(arguments) => store::main(arguments).await,
             Command::Plugin(command) => plugin::main(command).await,
+            Command::Plan(arguments) => Box::pin(plan::main(arguments)).await,
+            Command::Doctor(arguments) => Box::pin(doctor::main(arguments)).await,
             Command::Prices(command) => prices::main(command),
             Command::CompilePlugin => plugin::compile(),
         }

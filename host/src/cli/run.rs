@@ -2,16 +2,21 @@
 
 use super::chosen::Chosen;
 use super::opening::{self, Busy};
+use super::start::{self, Start};
 use super::{Exit, Failure, places, sockets, steer};
 use crate::answers::Answers;
 use crate::batch::{self, Batches};
+use crate::budget::{self, Budget};
 use crate::experiment::Experiment;
+use crate::governor::Asked;
 use crate::plan::{Lanes, Network, Plan};
 use crate::plugin::Engine;
+use crate::prices::Money;
 use crate::progress::{Progress, Style};
 use crate::run::{Ended, Ledger, Process, Window};
 use crate::stop::{Stop, StopReason};
-use crate::{disk, simulate, summary};
+use crate::until::{Monitor, Until};
+use crate::{disk, kept, simulate, summary};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +42,18 @@ pub(super) struct Arguments {
     /// Folder for the results [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// What the run may cost, such as 20usd, all experiments together; overrides `limits.budget`
+    #[arg(long, value_name = "USD", value_parser = Money::from_written)]
+    budget: Option<Money>,
+    /// Tokens, asked and answered, that the run may pay for; overrides `limits.max_tokens_total`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_tokens_total: Option<u64>,
+    /// End when a measure of every config is known so well, such as 'accuracy ± 0.02' (or +-); needs `dataset.shuffle`
+    #[arg(long, value_name = "MEASURE ± HALF")]
+    until: Option<Until>,
+    /// The most memory that this process may hold, such as 2GiB; the container's limit holds beside it
+    #[arg(long, value_name = "SIZE", value_parser = start::size)]
+    max_memory: Option<u64>,
     /// Ask a simulator inside this process instead of the provider, and keep its answers out of the store
     #[arg(long)]
     rehearse: bool,
@@ -130,12 +147,22 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     let busy = Busy::new(arguments.chosen.wait);
     let names: Vec<&str> = jobs.iter().map(|(plan, _)| plan.name.as_str()).collect();
     let command = format!("xhost run ({})", names.join(", "));
-    let store = opening::open(&stage.store, &command, busy).await?;
+    let store = Arc::new(opening::open(&stage.store, &command, busy).await?);
     let trials = jobs.iter().map(|(plan, _)| plan.trials).sum::<u64>();
     let missing = trials.saturating_sub(store.len().map_err(|e| Failure::new(Exit::Disk, e))?);
     disk::check_room(&stage.store, missing).map_err(|e| Failure::new(Exit::Disk, e))?;
+    for (plan, _) in &jobs {
+        kept::keep(plan, &store.blobs()).map_err(|e| Failure::new(Exit::Disk, e))?;
+    }
+    let start = Start {
+        store: &store,
+        ceiling: lanes.ceiling(),
+        asked: asked(&arguments, &experiments),
+        max_memory: arguments.max_memory,
+        told: !arguments.quiet && !arguments.json,
+    };
+    let governor = start.check(jobs.iter().map(|(plan, _)| plan)).await?;
     let stop = Stop::default();
-    let store = Arc::new(store);
     let (answers, writer) = Answers::new(Arc::clone(&store), stop.clone());
     let options = batch::Options {
         spill_after: arguments.batch.spill_after,
@@ -166,8 +193,22 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     // What it is in the midst of stands in the journal.
     driving.abort();
     let _ = driving.await;
+    governor.abort();
     writer.await.map_err(|e| Failure::new(Exit::Internal, e))?;
     exit
+}
+
+/// Who said how many calls may be in flight.
+fn asked(arguments: &Arguments, experiments: &[Experiment]) -> Asked {
+    let mut cells = experiments.iter().flat_map(|one| &one.cells);
+    let written = cells.any(|cell| {
+        let limits = cell.settings.limits.as_ref();
+        limits.is_some_and(|limits| limits.concurrency.is_some())
+    });
+    match written || arguments.chosen.concurrency.is_some() {
+        true => Asked::Written,
+        false => Asked::Default,
+    }
 }
 
 /// One experiment gets the folder itself, several get one each inside it.
@@ -260,10 +301,20 @@ async fn run_all(
         _ => Style::Person,
     };
     let screen = Progress::screen();
+    let limits = budget::Limits {
+        money: arguments.budget,
+        tokens: arguments.max_tokens_total,
+    };
+    let common = (limits != budget::Limits::default()).then(|| Budget::new(limits));
+    let table = Arc::new(super::prices::table()?);
     let runs = jobs.into_iter().map(|(plan, out)| {
-        let (screen, process) = (screen.clone(), process.clone());
+        let (screen, process, table) = (screen.clone(), process.clone(), Arc::clone(&table));
+        let until = arguments.until.clone();
+        let budget = common.clone().unwrap_or_else(|| Budget::new(plan.budget));
         async move {
-            let ledger = Ledger::open(&out, &plan).map_err(|e| Failure::new(Exit::Disk, e))?;
+            let mut ledger = Ledger::open(&out, &plan, budget, table)
+                .map_err(|e| Failure::new(Exit::Disk, e))?;
+            start::affordable(&plan, ledger.account()).map_err(Failure::wrong)?;
             arguments
                 .remember(&out)
                 .map_err(|e| Failure::new(Exit::Disk, format!("{}: {e}", out.display())))?;
@@ -273,6 +324,9 @@ async fn run_all(
                     out.display(),
                     earlier.display()
                 );
+            }
+            if let Some(until) = until {
+                ledger.end_when(Monitor::new(until, &plan).map_err(Failure::wrong)?);
             }
             let mut progress = Progress::new(&plan, style, &screen);
             let ended = crate::run::run(&plan, &process, ledger, &mut progress).await;

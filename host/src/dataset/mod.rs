@@ -22,8 +22,12 @@ mod shuffle;
 /// Files that parameters include.
 mod include;
 
+/// Rows as they are kept for a replay.
+mod kept;
+
 pub use fields::{FieldMap, Sample};
 pub use include::read_included;
+pub use kept::{LINE_BYTES, Lines};
 
 use files::Source;
 use serde_json::{Map, Value};
@@ -97,6 +101,9 @@ pub enum DatasetError {
         "the dataset changed while the run went on ({0}): start again, and leave the files alone"
     )]
     Changed(String),
+    /// Rows that were kept for a replay are not what they were.
+    #[error("the rows that were kept with the run cannot be used: {0}")]
+    Kept(String),
     /// Temporary files cannot be written.
     #[error("cannot write temporary files for the dataset: {0}; free some space, or set TMPDIR")]
     Temporary(#[from] io::Error),
@@ -139,9 +146,18 @@ impl Row {
 
 /// A dataset, looked through once.
 pub struct Dataset {
-    plan: Arc<Reading>,
+    origin: Origin,
     length: u64,
     digest: blake3::Hash,
+}
+
+/// Where the rows come from.
+#[derive(Clone)]
+enum Origin {
+    /// Files as the experiment names them.
+    Files(Arc<Reading>),
+    /// Rows that were kept when the run was made.
+    Kept(Lines),
 }
 
 /// How the rows are read again.
@@ -178,24 +194,26 @@ impl Dataset {
             .limit
             .map_or(end, |limit| end.min(start.saturating_add(limit)));
         reading.range = start..end.max(start);
-        let mut hasher = blake3::Hasher::new_derive_key("xhost dataset v1");
+        Dataset::counted(Origin::Files(Arc::new(reading)))
+    }
+
+    /// Rows that were kept when a run was made.
+    ///
+    /// # Errors
+    /// Where they cannot be read, or are no kept rows.
+    pub fn kept(lines: Lines) -> Result<Dataset, DatasetError> {
+        Dataset::counted(Origin::Kept(lines))
+    }
+
+    fn counted(origin: Origin) -> Result<Dataset, DatasetError> {
+        let mut hasher = blake3::Hasher::new();
         let mut length = 0;
-        let plan = Arc::new(reading);
-        for sample in samples(&plan) {
-            let Sample {
-                id,
-                input: _,
-                targets: _,
-                fields,
-            } = sample?;
-            for text in [&id, &fields] {
-                hasher.update(&(text.len() as u64).to_le_bytes());
-                hasher.update(text.as_bytes());
-            }
+        for sample in origin.samples() {
+            hasher.update(&sample?.to_line()?);
             length += 1;
         }
         Ok(Dataset {
-            plan,
+            origin,
             length,
             digest: hasher.finalize(),
         })
@@ -213,7 +231,7 @@ impl Dataset {
         self.length == 0
     }
 
-    /// The identity of the selected rows: their ids and fields, in their order.
+    /// The identity of the selected rows: the blake3 of their lines as [`Sample::to_line`] gives them, in their order.
     #[must_use]
     pub fn digest(&self) -> blake3::Hash {
         self.digest
@@ -223,7 +241,7 @@ impl Dataset {
     pub fn rows(&self) -> impl Iterator<Item = Result<Sample, DatasetError>> + Send + use<> {
         let expected = self.length;
         let mut seen = 0;
-        let mut samples = samples(&self.plan);
+        let mut samples = self.origin.samples();
         let mut over = false;
         std::iter::from_fn(move || {
             if over {
@@ -242,6 +260,15 @@ impl Dataset {
                 )))),
             }
         })
+    }
+}
+
+impl Origin {
+    fn samples(&self) -> Box<dyn Iterator<Item = Result<Sample, DatasetError>> + Send> {
+        match self {
+            Origin::Files(reading) => samples(reading),
+            Origin::Kept(lines) => kept::samples(lines),
+        }
     }
 }
 

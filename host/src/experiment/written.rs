@@ -323,6 +323,16 @@ pub struct Limits {
         skip_serializing_if = "Option::is_none"
     )]
     pub output_tokens_per_minute: Option<u64>,
+    /// What one run may cost, such as `20usd`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<String>,
+    /// Tokens, asked and answered, that one run may pay for, 1 or more.
+    #[serde(
+        default,
+        deserialize_with = "at_least_one",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub max_tokens_total: Option<u64>,
     /// Further attempts after the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
@@ -346,6 +356,8 @@ impl Limits {
             output_tokens_per_minute: None,
             retries: None,
             timeout: None,
+            budget: None,
+            max_tokens_total: None,
             connect_timeout: None,
         }
     }

@@ -48,11 +48,14 @@ pub use limiter::{Departure, Limiter, Outcome, PaceLimits, Start, Turn};
 pub use queue::Urgency;
 pub use retry::{Patience, Verdict};
 
+use crate::budget::{Account, Reservation, Wish};
 use crate::event::{Event, LimitChange};
 use crate::http::{Transport, TransportError};
 use crate::plugin::bindings::provider::{Fault, Header, Profile};
 use crate::plugin::types::Completion;
 use crate::plugin::{Failure, Provider};
+use crate::prices::{Travel, Whereabouts};
+use crate::record::Usage;
 use crate::record::{Cause, TrialFailure};
 use crate::request::{Endpoint, Request};
 use crate::secret::Secret;
@@ -75,7 +78,8 @@ pub struct Lane {
     /// The model's name.
     pub model: Arc<str>,
     settings: Mutex<Settings>,
-    transport: Arc<dyn Transport>,
+    /// None in a replay, which has no network.
+    transport: Option<Arc<dyn Transport>>,
     queue: Arc<Queue>,
     estimator: Mutex<Estimator>,
     secret: OnceLock<Option<Secret>>,
@@ -98,8 +102,8 @@ pub struct Settings {
 /// What all lanes of a process share.
 #[derive(Clone)]
 pub struct Road {
-    /// How calls travel.
-    pub transport: Arc<dyn Transport>,
+    /// How calls travel; none where no call may leave.
+    pub transport: Option<Arc<dyn Transport>>,
     /// The most calls that may be in flight.
     pub ceiling: Arc<Ceiling>,
 }
@@ -141,6 +145,8 @@ pub struct Asker {
     pub urgency: Urgency,
     /// The most tokens that the answer may have, where the request says so.
     pub most_output: Option<u64>,
+    /// Who pays; nobody in tests of the lane alone.
+    pub account: Option<Arc<Account>>,
 }
 
 impl Asker {
@@ -152,7 +158,15 @@ impl Asker {
             events,
             urgency: Urgency::New,
             most_output: None,
+            account: None,
         }
+    }
+
+    /// The same, paid for by this account.
+    #[must_use]
+    pub fn paid_by(self, account: Arc<Account>) -> Asker {
+        let account = Some(account);
+        Asker { account, ..self }
     }
 
     pub(crate) async fn emit(&self, event: Event) {
@@ -162,6 +176,29 @@ impl Asker {
 
     fn is_of_one_config(&self, other: &Asker) -> bool {
         self.config == other.config && self.events.same_channel(&other.events)
+    }
+}
+
+/// Whether a call may have been paid for, as far as its status tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    NotPaid,
+    MaybePaid,
+}
+
+/// An answer costs what it used. What is no answer, and yet came with a good status or broke off, counts in full.
+fn settle(reservation: Option<Reservation>, fate: Fate, fresh: Option<&Fresh>) {
+    let Some(reservation) = reservation else {
+        return;
+    };
+    match (fresh, fate) {
+        (Some(fresh), _) => {
+            let mut usage = Usage::default();
+            usage.add(&fresh.completion.usage);
+            reservation.answered(&usage);
+        }
+        (None, Fate::NotPaid) => reservation.free(),
+        (None, Fate::MaybePaid) => drop(reservation),
     }
 }
 
@@ -283,6 +320,10 @@ impl Lane {
         run: &Stop,
         asker: &Asker,
     ) -> Result<Call, CallFailure> {
+        let Some(transport) = &self.transport else {
+            let message = format!("a call to `{}` in a replay", self.model);
+            return Err(CallFailure::Stopped(StopReason::Internal(message)));
+        };
         let expected = self
             .estimator()
             .expect(request.body.len(), asker.most_output);
@@ -291,6 +332,11 @@ impl Lane {
         } else {
             Urgency::Again
         };
+        // Before the turn: a call that waits for its budget takes no room from the others.
+        let reservation = self
+            .unless_stopped(run, self.reserve(request, asker))
+            .await?;
+        let reservation = reservation.map_err(CallFailure::Stopped)?;
         let turn = self.queue.turn(expected, urgency, asker);
         let mut pass = self.unless_stopped(run, turn).await?;
         let outgoing = self
@@ -300,7 +346,7 @@ impl Lane {
         let config = asker.config;
         asker.emit(Event::CallStarted { config }).await;
         let started = now();
-        let result = self.transport.send(outgoing).await;
+        let result = transport.send(outgoing).await;
         let latency_ms = now().saturating_duration_since(started).as_millis() as u64;
         pass.landed();
         let status = result.as_ref().ok().map(|incoming| incoming.status);
@@ -313,6 +359,17 @@ impl Lane {
                 attempt,
             })
             .await;
+        let fate = match &result {
+            Ok(incoming) if (200..300).contains(&incoming.status) => Fate::MaybePaid,
+            Ok(_) | Err(TransportError::Unreachable { .. } | TransportError::Redirect { .. }) => {
+                Fate::NotPaid
+            }
+            Err(
+                TransportError::Timeout { .. }
+                | TransportError::Broken { .. }
+                | TransportError::TooLarge { .. },
+            ) => Fate::MaybePaid,
+        };
         let result = match result {
             Err(error) => Err(Trouble::Transport(error)),
             Ok(incoming) => {
@@ -321,11 +378,39 @@ impl Lane {
                 self.read(incoming, headers, latency_ms).await?
             }
         };
+        settle(reservation, fate, result.as_ref().ok());
         Ok(Call {
             pass,
             result,
             expected,
         })
+    }
+
+    async fn reserve(
+        &self,
+        request: &Request,
+        asker: &Asker,
+    ) -> Result<Option<Reservation>, StopReason> {
+        let Some(account) = &asker.account else {
+            return Ok(None);
+        };
+        let at = Whereabouts {
+            endpoint: self.endpoint.name(),
+            host: self.endpoint.host(),
+            model: &self.model,
+        };
+        let (bytes, most_output) = (request.body.len(), asker.most_output);
+        let wish = Wish {
+            at,
+            bytes,
+            most_output,
+            travel: Travel::Live,
+        };
+        account
+            .reserve(&wish)
+            .await
+            .map(Some)
+            .map_err(StopReason::from)
     }
 
     /// Limits from headers. A plugin that fails here has taught nothing, and the answer is worth no less.

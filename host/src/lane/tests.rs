@@ -179,7 +179,7 @@ async fn lane(
     let endpoint = Endpoint::new(&profile, &wishes).expect("an address");
     let transport: Arc<dyn Transport> = Arc::<Script>::clone(script);
     let road = Road {
-        transport,
+        transport: Some(transport),
         ceiling: Ceiling::new(2),
     };
     Lane::new(provider, profile, endpoint, "m".into(), settings, road)

@@ -12,6 +12,9 @@ const SCRIPTS: u64 = 3;
 /// So many of another program: servers and compilers come in numbers too.
 const PROGRAMS: u64 = 8;
 
+/// Programs that hold less than this together are no concern: shells and helpers come in numbers.
+const PROGRAMS_HOLD: u64 = 1 << 30;
+
 /// A folder with more processes than this is read in part.
 const MOST: usize = 65_536;
 
@@ -57,8 +60,9 @@ pub(super) fn fan_outs(tree: &Tree) -> Vec<FanOut> {
         group.memory = group.memory.saturating_add(memory);
         group.proportional &= proportional;
     }
-    let many = |(is_script, group): &(bool, FanOut)| {
-        group.processes >= if *is_script { SCRIPTS } else { PROGRAMS }
+    let many = |(is_script, group): &(bool, FanOut)| match is_script {
+        true => group.processes >= SCRIPTS,
+        false => group.processes >= PROGRAMS && group.memory >= PROGRAMS_HOLD,
     };
     let mut found: Vec<FanOut> = groups
         .into_values()

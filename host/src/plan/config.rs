@@ -269,7 +269,7 @@ pub(super) fn selection(written: &experiment::Dataset, folder: &Path) -> Selecti
 
 impl Config {
     /// Everything about this config that decides what is asked and how it is judged.
-    pub(super) fn identity(&self, axes: &Map<String, Value>, dataset: usize) -> Value {
+    pub(super) fn identity(&self, dataset: usize) -> Value {
         let plugin = |plugin: &PluginUse| {
             json!({
                 "plugin": plugin.plugin.name(),
@@ -284,7 +284,7 @@ impl Config {
             .iter()
             .map(|(name, judge)| (name.clone(), lane(&judge.lane, &judge.sampling)));
         json!({
-            "config": axes,
+            "config": *self.axes,
             "dataset": dataset,
             "prompt": plugin(&self.prompt),
             "model": lane(&self.lane, &self.sampling),

@@ -74,7 +74,7 @@ impl Lanes {
             }
         };
         let road = Road {
-            transport,
+            transport: Some(transport),
             ceiling: Ceiling::new(concurrency),
         };
         Lanes {
@@ -198,6 +198,9 @@ pub fn lane_settings(limits: &experiment::Limits) -> Settings {
         tokens_per_minute,
         input_tokens_per_minute,
         output_tokens_per_minute,
+        // The run's, not the lane's.
+        budget: _,
+        max_tokens_total: _,
         retries,
         timeout,
         connect_timeout: _,

@@ -14,6 +14,9 @@ mod lanes;
 /// One config, resolved.
 mod config;
 
+/// A plan as a run recorded it.
+mod recorded;
+
 /// A first look at each config with the first sample, before anything is sent.
 mod first_look;
 
@@ -21,12 +24,15 @@ pub use config::{Config, Judge, PluginUse, ScorerUse};
 pub(crate) use first_look::guest_sample;
 pub use lanes::{Lanes, Network, lane_settings};
 pub use library::Library;
+pub use recorded::{Recording, Substitute};
 
+use crate::budget;
 use crate::dataset::{Dataset, DatasetError};
 use crate::experiment::{Cell, Experiment, ExperimentError};
 use crate::lane::Lane;
 use crate::plugin::inspect::API_VERSION;
 use crate::plugin::{Engine, EngineError, Failure, Kind, LoadError};
+use crate::prices::Money;
 use crate::request::EndpointError;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -46,6 +52,10 @@ pub struct Plan {
     pub blocks: Vec<Block>,
     /// All trials.
     pub trials: u64,
+    /// Whether rows come in an order that says nothing of them, in every config.
+    pub is_shuffled: bool,
+    /// What the run may cost.
+    pub budget: budget::Limits,
     /// What the user should know before the run.
     pub warnings: Vec<String>,
 }
@@ -154,10 +164,8 @@ impl Plan {
         }
         library.refuse_unused()?;
         let (blocks, trials) = blocks(experiment, &configs)?;
-        let resolved = resolved(experiment, &configs, &blocks);
-        let digest = blake3::hash(resolved.to_string().as_bytes())
-            .to_hex()
-            .to_string();
+        let resolved = resolved(&configs, &blocks);
+        let digest = digest(&resolved);
         let mut plan = Plan {
             name: experiment.name.clone(),
             digest,
@@ -165,6 +173,11 @@ impl Plan {
             configs,
             blocks,
             trials,
+            is_shuffled: experiment
+                .cells
+                .iter()
+                .all(|cell| cell.settings.dataset.shuffle.is_some()),
+            budget: allowed(experiment)?,
             warnings: Vec::new(),
         };
         plan.warnings = first_look::look(&plan).await?;
@@ -207,6 +220,31 @@ impl Block {
     }
 }
 
+/// The budget that the experiment sets, once for all configs.
+fn allowed(experiment: &Experiment) -> Result<budget::Limits, PlanError> {
+    let of_cell = |cell: &Cell| {
+        let limits = cell.settings.limits.as_ref();
+        let money = limits.and_then(|limits| limits.budget.as_deref());
+        let money = money.map(Money::from_written).transpose();
+        let tokens = limits.and_then(|limits| limits.max_tokens_total);
+        let money =
+            money.map_err(|error| PlanError::Settings(format!("`limits.budget`: {error}")))?;
+        Ok(budget::Limits { money, tokens })
+    };
+    let all: Result<Vec<budget::Limits>, PlanError> =
+        experiment.cells.iter().map(of_cell).collect();
+    let all = all?;
+    let first = all.first().copied().unwrap_or_default();
+    match all.iter().all(|limits| *limits == first) {
+        true => Ok(first),
+        false => Err(PlanError::Settings(
+            "two configs set different budgets: `limits.budget` and `limits.max_tokens_total` are the whole run's, so set \
+             them once"
+                .into(),
+        )),
+    }
+}
+
 fn blocks(
     experiment: &Experiment,
     configs: &[Arc<Config>],
@@ -221,12 +259,18 @@ fn blocks(
             None => groups.push((cell, vec![Arc::clone(config)])),
         }
     }
-    let (mut blocks, mut first) = (Vec::with_capacity(groups.len()), 0);
+    let mut opened = Vec::with_capacity(groups.len());
     for (cell, group) in groups {
-        let dataset = Dataset::open(&config::selection(
-            &cell.settings.dataset,
-            &experiment.folder,
-        ))?;
+        let selection = config::selection(&cell.settings.dataset, &experiment.folder);
+        opened.push((Dataset::open(&selection)?, group));
+    }
+    Ok(in_order(opened))
+}
+
+/// Gives every trial its place.
+fn in_order(groups: Vec<(Dataset, Vec<Arc<Config>>)>) -> (Vec<Block>, u64) {
+    let (mut blocks, mut first) = (Vec::with_capacity(groups.len()), 0);
+    for (dataset, group) in groups {
         let (mut members, mut stride) = (Vec::with_capacity(group.len()), 0);
         for config in group {
             let epochs = u64::from(config.epochs);
@@ -242,19 +286,26 @@ fn blocks(
         });
         first += trials;
     }
-    Ok((blocks, first))
+    (blocks, first)
+}
+
+/// The identity of what is run.
+fn digest(resolved: &Value) -> String {
+    blake3::hash(resolved.to_string().as_bytes())
+        .to_hex()
+        .to_string()
 }
 
 /// Everything that decides what is asked and how it is judged.
-fn resolved(experiment: &Experiment, configs: &[Arc<Config>], blocks: &[Block]) -> Value {
-    let cells = experiment.cells.iter().zip(configs).map(|(cell, config)| {
+fn resolved(configs: &[Arc<Config>], blocks: &[Block]) -> Value {
+    let cells = configs.iter().map(|config| {
         let dataset = blocks.iter().position(|block| {
             block
                 .members
                 .iter()
                 .any(|(member, _)| member.index == config.index)
         });
-        config.identity(&cell.axes, dataset.unwrap_or_default())
+        config.identity(dataset.unwrap_or_default())
     });
     let datasets = blocks.iter().map(|block| {
         json!({

@@ -2,6 +2,7 @@
 //! of its bytes; its name is a label.
 
 use super::bindings::{batch, prompt_builder, provider, scorer};
+use super::builtin;
 use super::compiled;
 use super::engine::Engine;
 use super::fit;
@@ -10,7 +11,7 @@ use super::observe::Observer;
 use super::sandbox::Sandbox;
 use std::fmt;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wasmtime::component::{Component, InstancePre};
 
@@ -55,8 +56,19 @@ pub(super) struct Loaded {
     pub(super) engine: Engine,
     pub(super) name: String,
     pub(super) digest: PluginDigest,
+    /// Where its bytes are.
+    file: Option<PathBuf>,
     pub(super) pre: InstancePre<Sandbox>,
     pub(super) exports: Exports,
+}
+
+impl Loaded {
+    fn shared(self) -> Plugin {
+        Plugin {
+            shared: Arc::new(self),
+            observer: None,
+        }
+    }
 }
 
 /// Where the functions of the plugin's kind are.
@@ -80,7 +92,9 @@ impl Plugin {
             || path.display().to_string(),
             |stem| stem.to_string_lossy().into_owned(),
         );
-        Plugin::from_bytes(engine, &name, &bytes)
+        let mut plugin = Plugin::made(engine, &name, &bytes)?;
+        plugin.file = std::path::absolute(path).ok();
+        Ok(plugin.shared())
     }
 
     /// Takes a component's bytes.
@@ -88,6 +102,10 @@ impl Plugin {
     /// # Errors
     /// Where they are no plugin.
     pub fn from_bytes(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Plugin, LoadError> {
+        Plugin::made(engine, name, bytes).map(Loaded::shared)
+    }
+
+    fn made(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Loaded, LoadError> {
         let inspected = scan(name, bytes)?;
         let digest = PluginDigest::of(bytes);
         let component = match compiled::earlier(engine, &digest) {
@@ -95,15 +113,37 @@ impl Plugin {
             None => compile(engine, name, &digest, bytes)?,
         };
         let (pre, exports) = link(engine, name, &component, &inspected)?;
-        Ok(Plugin {
-            shared: Arc::new(Loaded {
-                engine: engine.clone(),
-                name: name.into(),
-                digest,
-                pre,
-                exports,
-            }),
-            observer: None,
+        Ok(Loaded {
+            engine: engine.clone(),
+            name: name.into(),
+            digest,
+            file: None,
+            pre,
+            exports,
+        })
+    }
+
+    /// The component's bytes, read again: they are not kept in memory. `None` where they came from elsewhere than a file
+    /// or this program.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or is another one by now.
+    pub fn bytes(&self) -> Result<Option<Vec<u8>>, LoadError> {
+        let Loaded {
+            name, digest, file, ..
+        } = &*self.shared;
+        let Some(file) = file else {
+            let own = builtin::bytes(name).filter(|bytes| PluginDigest::of(bytes) == *digest);
+            return Ok(own.map(<[u8]>::to_vec));
+        };
+        let bytes = read(file)?;
+        if PluginDigest::of(&bytes) == *digest {
+            return Ok(Some(bytes));
+        }
+        let cause = std::io::Error::other("it changed since it was loaded");
+        Err(LoadError::Read {
+            path: file.clone(),
+            cause,
         })
     }
 

@@ -13,7 +13,7 @@ mod place;
 
 pub use money::{Money, MoneyError};
 pub use place::{Whereabouts, key};
-pub use table::{Table, TableError};
+pub use table::{Source, Table, TableError};
 
 use crate::record::Usage;
 use serde::Serialize;

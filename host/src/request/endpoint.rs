@@ -94,6 +94,31 @@ impl Endpoint {
         })
     }
 
+    /// The endpoint as a run recorded it: enough for digests, and with no address that exists and no credential.
+    ///
+    /// # Errors
+    /// Where the path is none, or the profile is refused as ever.
+    pub fn recorded(profile: &Profile, name: &str, path: &str) -> Result<Endpoint, EndpointError> {
+        let url = parse(&format!("http://replay.invalid{path}"));
+        let refuse = |what| EndpointError {
+            origin: "of the record".into(),
+            what,
+        };
+        let url = url.map_err(refuse)?;
+        if url.path().trim_end_matches('/') != path {
+            return Err(refuse(format!("has the path `{}`", plain(path))));
+        }
+        check_profile(profile)?;
+        Ok(Endpoint {
+            url,
+            name: name.to_owned(),
+            auth: profile.auth.clone(),
+            key_variable: None,
+            key_required: false,
+            simulator: None,
+        })
+    }
+
     /// The same endpoint, its requests going to a simulator on this machine: same digests, no credential.
     #[must_use]
     pub fn simulated_at(self, simulator: std::net::SocketAddr) -> Endpoint {
@@ -101,6 +126,12 @@ impl Endpoint {
             simulator: Some(simulator),
             ..self
         }
+    }
+
+    /// The server's host name, also in a rehearsal.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or("")
     }
 
     /// What stands for the server in the digest.

@@ -2,6 +2,7 @@
 //! its files move into `earlier/` first.
 
 use super::TRIALS;
+use crate::budget;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -10,10 +11,10 @@ use std::path::{Path, PathBuf};
 /// The name of the file that says which run this is.
 const RUN: &str = "run.json";
 /// Everything else that a run writes.
-const FILES: [&str; 4] = [TRIALS, "summary.json", "events.jsonl", RUN];
+const FILES: [&str; 5] = [TRIALS, "summary.json", "events.jsonl", budget::FILE, RUN];
 
 /// What a run's folder says about itself.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunFile {
     /// The version of xhost that wrote it.
     pub xhost: String,

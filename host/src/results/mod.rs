@@ -10,12 +10,17 @@ mod extend;
 /// Trials whose turn has not come.
 mod spool;
 
+/// What the digest of a run covers.
+mod digest;
+
 /// The folder of a run, and what it says about itself.
 mod folder;
 
+pub use digest::RunDigest;
 pub use folder::{Folder, FolderError, RunFile};
 
 use crate::record::Trial;
+use crate::until::Flow;
 use extend::Extend;
 use spool::{Slot, Spool};
 use std::io;
@@ -29,8 +34,10 @@ pub struct Results {
     file: Extend,
     spool: Spool,
     next: u64,
+    /// The results end before this place.
+    end: u64,
     written: u64,
-    digest: blake3::Hasher,
+    digest: RunDigest,
 }
 
 /// A trial whose turn has come.
@@ -47,52 +54,59 @@ impl Results {
     /// # Errors
     /// Where the files cannot be opened.
     pub fn open(folder: &Path) -> io::Result<Results> {
-        let digest = blake3::Hasher::new_derive_key("xhost run v1");
         Ok(Results {
             file: Extend::open(&folder.join(TRIALS))?,
             spool: Spool::open(folder)?,
             next: 0,
+            end: u64::MAX,
             written: 0,
-            digest,
+            digest: RunDigest::default(),
         })
     }
 
-    /// Takes a trial, and hands on every trial whose turn has come.
+    /// Takes a trial, and hands on every trial whose turn has come, until `each` says that this was the last. Whether it
+    /// has.
     ///
     /// # Errors
     /// Where the disk refuses.
-    pub fn put(
+    pub fn put<F: Into<Flow>>(
         &mut self,
         ordinal: u64,
         trial: &Trial,
-        mut each: impl FnMut(Line<'_>),
-    ) -> io::Result<()> {
+        mut each: impl FnMut(Line<'_>) -> F,
+    ) -> io::Result<Flow> {
+        if ordinal >= self.end {
+            return Ok(Flow::Enough);
+        }
         let bytes = serde_json::to_vec(trial).map_err(io::Error::other)?;
-        let digest = digest(trial);
+        let digest = digest::of_trial(trial);
         if ordinal != self.next {
-            return self.spool.put(ordinal, &bytes, digest);
+            return self.spool.put(ordinal, &bytes, digest).map(|()| Flow::On);
         }
-        self.write(ordinal, &bytes, digest, &mut each)?;
-        while let Some((slot, bytes)) = self.spool.take(self.next)? {
-            self.write(self.next, &bytes, slot.digest, &mut each)?;
+        let mut flow = self.write(ordinal, &bytes, digest, &mut each)?;
+        while flow == Flow::On {
+            let Some((slot, bytes)) = self.spool.take(self.next)? else {
+                return Ok(Flow::On);
+            };
+            flow = self.write(self.next, &bytes, slot.digest, &mut each)?;
         }
-        Ok(())
+        self.end = self.next;
+        Ok(Flow::Enough)
     }
 
-    fn write(
+    fn write<F: Into<Flow>>(
         &mut self,
         ordinal: u64,
         bytes: &[u8],
         digest: [u8; 32],
-        each: &mut impl FnMut(Line<'_>),
-    ) -> io::Result<()> {
+        each: &mut impl FnMut(Line<'_>) -> F,
+    ) -> io::Result<Flow> {
         self.file.append(bytes)?;
         self.file.append(b"\n")?;
-        self.digest.update(&digest);
+        self.digest.add(&digest);
         self.next = ordinal + 1;
         self.written += 1;
-        each(Line { ordinal, bytes });
-        Ok(())
+        Ok(each(Line { ordinal, bytes }).into())
     }
 
     /// Makes what was written visible to others.
@@ -103,7 +117,7 @@ impl Results {
         self.file.flush()
     }
 
-    /// Ends the results. Trials behind a gap, which an interrupted run leaves, follow in their order. The digest is that
+    /// Ends the results, of which `each` said the last before or not. Trials behind a gap, which an interrupted run leaves, follow in their order. The digest is that
     /// of a whole run: `None` where one of its `total` trials is missing.
     ///
     /// # Errors
@@ -113,44 +127,20 @@ impl Results {
         total: u64,
         mut each: impl FnMut(Line<'_>),
     ) -> io::Result<(u64, Option<blake3::Hash>)> {
-        while let Some(ordinal) = self.spool.first_from(self.next)? {
+        while let Some(ordinal) = self
+            .spool
+            .first_from(self.next)?
+            .filter(|&ordinal| ordinal < self.end)
+        {
             if let Some((slot, bytes)) = self.spool.take(ordinal)? {
                 self.write(ordinal, &bytes, slot.digest, &mut each)?;
             }
         }
         self.file.finish()?;
         self.spool.remove()?;
-        let whole = self.written == total;
-        Ok((self.written, whole.then(|| self.digest.finalize())))
+        let whole = self.written == total.min(self.end);
+        Ok((self.written, whole.then(|| self.digest.finish())))
     }
-}
-
-/// What the run's digest covers of a trial: its requests, its answers and its scores.
-fn digest(trial: &Trial) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key("xhost trial v1");
-    let mut field = |bytes: &[u8]| {
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
-    };
-    field(&(trial.requests.len() as u64).to_le_bytes());
-    for exchange in &trial.requests {
-        field(exchange.digest.as_bytes());
-        field(exchange.response.as_bytes());
-    }
-    field(&(trial.scores.len() as u64).to_le_bytes());
-    for verdict in &trial.scores {
-        field(verdict.scorer.as_bytes());
-        field(verdict.name.as_bytes());
-        field(verdict.value.to_string().as_bytes());
-    }
-    field(
-        trial
-            .failure
-            .as_ref()
-            .map_or("", |failure| failure.cause.text())
-            .as_bytes(),
-    );
-    *hasher.finalize().as_bytes()
 }
 
 const _: () = assert!(Slot::BYTES == 48);

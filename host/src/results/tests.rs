@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::record::Usage;
+use crate::until::Flow;
 use std::sync::Arc;
 
 fn trial(number: u64) -> Trial {
@@ -110,12 +111,45 @@ fn a_run_that_is_repeated_writes_nothing_and_one_that_is_cut_off_loses_nothing()
 }
 
 #[test]
+fn results_that_end_early_are_the_same_bytes_whatever_came_first() {
+    let in_order: Vec<u64> = (0..40).collect();
+    let backwards: Vec<u64> = (0..40).rev().collect();
+    let mut files = Vec::new();
+    for order in [in_order, backwards] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut results = Results::open(folder.path()).expect("it opens");
+        let mut flows = Vec::new();
+        for ordinal in order {
+            let last = |line: Line<'_>| {
+                if line.ordinal == 17 {
+                    Flow::Enough
+                } else {
+                    Flow::On
+                }
+            };
+            flows.push(
+                results
+                    .put(ordinal, &trial(ordinal), last)
+                    .expect("it is taken"),
+            );
+        }
+        assert_eq!(flows.last(), Some(&Flow::Enough));
+        let (written, digest) = results.finish(40, |_| {}).expect("it ends");
+        assert_eq!(written, 18);
+        let text = std::fs::read_to_string(folder.path().join(TRIALS)).expect("it is there");
+        assert_eq!(text.lines().count(), 18);
+        files.push((text, digest.expect("it is whole")));
+    }
+    assert!(files[0] == files[1]);
+}
+
+#[test]
 fn trials_that_wait_are_whole_lines_that_can_be_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut results = Results::open(folder.path()).expect("it opens");
     for ordinal in [5, 9, 1] {
         results
-            .put(ordinal, &trial(ordinal), |_| {
+            .put(ordinal, &trial(ordinal), |_| -> Flow {
                 panic!("its turn has not come")
             })
             .expect("it waits");
@@ -273,15 +307,15 @@ fn the_digest_of_a_run_covers_requests_answers_scores_and_failures_and_not_what_
         failed(Cause::Timeout),
         failed(Cause::Rejected),
     ];
-    let digests: std::collections::HashSet<[u8; 32]> = all.iter().map(digest).collect();
+    let digests: std::collections::HashSet<[u8; 32]> = all.iter().map(digest::of_trial).collect();
     assert_eq!(digests.len(), all.len());
     let told = Trial {
         answer: Some("other".into()),
         ..trial(0)
     };
     assert_eq!(
-        digest(&told),
-        digest(&trial(0)),
+        digest::of_trial(&told),
+        digest::of_trial(&trial(0)),
         "the answer is read in the response"
     );
 }

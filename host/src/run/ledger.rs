@@ -1,16 +1,20 @@
 //! What is kept on disk of a run, and counted for its summary: a listener of its events.
 
 use super::batches::Batches;
+use crate::budget::{Account, Budget, Refusal};
 use crate::event::Event;
 use crate::plan::Plan;
+use crate::prices::Table;
 use crate::results::{Folder, FolderError, Results, RunFile};
 use crate::stop::StopReason;
 use crate::summary::{Summary, Tally, Totals, peak_memory_bytes};
+use crate::until::{Flow, Monitor};
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use xhost_store::{Begun, Digest, Run, Touched};
 
@@ -19,6 +23,9 @@ pub struct Ledger {
     folder: Folder,
     results: Results,
     events: BufWriter<File>,
+    account: Arc<Account>,
+    monitor: Option<Monitor>,
+    enough: Arc<AtomicBool>,
     plan: Arc<Plan>,
     tallies: Vec<Tally>,
     retries: u64,
@@ -39,6 +46,9 @@ pub enum LedgerError {
     /// The folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// What was spent cannot be written down.
+    #[error(transparent)]
+    Spend(#[from] Refusal),
     /// A file cannot be written.
     #[error("cannot write the results to {path}: {cause}; free some space and run the same command again: every answer is in the store", path = path.display())]
     Write {
@@ -63,11 +73,16 @@ struct Stamped<'a> {
 }
 
 impl Ledger {
-    /// A ledger in this folder.
+    /// A ledger in this folder. `budget` and `table` say what the run may spend, and what calls cost.
     ///
     /// # Errors
     /// Where the folder cannot be used.
-    pub fn open(path: &Path, plan: &Arc<Plan>) -> Result<Ledger, LedgerError> {
+    pub fn open(
+        path: &Path,
+        plan: &Arc<Plan>,
+        budget: Budget,
+        table: Arc<Table>,
+    ) -> Result<Ledger, LedgerError> {
         let run = RunFile {
             xhost: env!("CARGO_PKG_VERSION").into(),
             experiment: plan.name.clone(),
@@ -84,6 +99,7 @@ impl Ledger {
             .create(true)
             .open(folder.file("events.jsonl"))
             .map_err(write)?;
+        let account = Account::open(&folder.path, budget, table)?;
         let results = Results::open(&folder.path).map_err(write)?;
         let tally = |config: &Arc<crate::plan::Config>| {
             Tally::new(
@@ -99,6 +115,9 @@ impl Ledger {
             folder,
             results,
             events: BufWriter::new(events),
+            account,
+            monitor: None,
+            enough: Arc::default(),
             tallies: plan.configs.iter().map(tally).collect(),
             plan: Arc::clone(plan),
             retries: 0,
@@ -146,6 +165,22 @@ impl Ledger {
         })
     }
 
+    /// Lets the run end when this is known.
+    pub fn end_when(&mut self, monitor: Monitor) {
+        self.monitor = Some(monitor);
+    }
+
+    /// Becomes true when no further trial is needed.
+    pub(super) fn enough(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.enough)
+    }
+
+    /// Who pays for the run's calls.
+    #[must_use]
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
     /// Where the files of another run went that were in the folder.
     #[must_use]
     pub fn earlier(&self) -> Option<&Path> {
@@ -180,12 +215,20 @@ impl Ledger {
                     let asked = record.requests.iter();
                     self.touched.extend(asked.map(|exchange| exchange.digest));
                 }
-                let (plan, tallies) = (&self.plan, &mut self.tallies);
-                self.results.put(trial.ordinal, record, |line| {
-                    if let Some(place) = plan.place(line.ordinal) {
-                        tallies[place.config].line(place.sample, line.bytes);
-                    }
+                let (plan, tallies, monitor) = (&self.plan, &mut self.tallies, &mut self.monitor);
+                let flow = self.results.put(trial.ordinal, record, |line| {
+                    let Some(place) = plan.place(line.ordinal) else {
+                        return Flow::On;
+                    };
+                    tallies[place.config].line(place.sample, line.bytes);
+                    let monitor = monitor.as_mut();
+                    monitor.map_or(Flow::On, |monitor| {
+                        monitor.line(line.ordinal, place.config, line.bytes)
+                    })
                 })?;
+                if flow == Flow::Enough {
+                    self.enough.store(true, Ordering::Relaxed);
+                }
             }
             Event::Retry { .. } => self.retries += 1,
             Event::Batch { .. } => self.batches.note(event, &self.folder)?,
@@ -242,7 +285,9 @@ impl Ledger {
             .map_err(write)?;
         tell(&event);
         let configs: Vec<_> = self.tallies.iter().map(Tally::summary).collect();
+        self.account.close()?;
         let totals = Totals {
+            cost_usd: self.account.spent().known(),
             retries: self.retries,
             peak_memory_bytes: peak_memory_bytes(),
             seconds: self.started.elapsed().as_secs_f64(),
@@ -256,6 +301,7 @@ impl Ledger {
             complete,
             run_digest,
             configs,
+            until: self.monitor.as_ref().map(Monitor::told),
             totals,
         };
         self.folder.write("summary.json", &summary).map_err(write)?;

@@ -70,21 +70,27 @@ pub async fn run(
     let stop = &process.stop;
     let answers = &process.answers;
     let run_started_ms = match answers.begin_run(ledger.as_noted()).await {
-        Ok(begun) => {
+        Ok(Some(begun)) => {
             ledger.begin(begun);
             begun.started_ms
         }
+        Ok(None) => 0,
         Err(reason) => {
             stop.request(reason);
             0
         }
     };
     let (events, mut inbox) = mpsc::channel(QUEUE);
+    let account = Arc::clone(ledger.account());
+    let purse = track::Purse {
+        account: Arc::clone(&account),
+        enough: ledger.enough(),
+    };
     let mut tracks = JoinSet::new();
     tracks.spawn(rounds::make(
         Arc::clone(plan),
         process.clone(),
-        run_started_ms,
+        (run_started_ms, purse),
         events.clone(),
     ));
     let started = Event::Started {
@@ -110,6 +116,7 @@ pub async fn run(
             event = inbox.recv() => event,
             _ = tick.tick() => {
                 ledger.flush().unwrap_or_else(|error| stop.request(error.reason()));
+                progress.spent(account.spent());
                 progress.draw();
                 continue;
             }
@@ -144,7 +151,7 @@ pub async fn run(
 fn start(
     plan: &Arc<Plan>,
     process: &Process,
-    run_started_ms: u64,
+    (run_started_ms, purse): (u64, &track::Purse),
     events: &mpsc::Sender<Event>,
     pass: &Arc<rounds::Pass>,
 ) -> JoinSet<Result<(), StopReason>> {
@@ -176,6 +183,7 @@ fn start(
     let mut tracks = JoinSet::new();
     for (block, track) in all {
         let rows = track::rows(&block.dataset);
+        let purse = purse.clone();
         let (answers, window) = (Arc::clone(answers), Arc::clone(window));
         tracks.spawn(track::feed(
             track,
@@ -183,8 +191,7 @@ fn start(
             answers,
             window,
             stop.clone(),
-            events.clone(),
-            Arc::clone(pass),
+            (events.clone(), purse, Arc::clone(pass)),
         ));
     }
     tracks

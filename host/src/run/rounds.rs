@@ -2,6 +2,7 @@
 //! made again when some have come, until none waits: plugins are pure, so making a trial again means nothing. What is
 //! remembered of a trial that is done is one bit.
 
+use super::track::Purse;
 use super::{Process, reap, start};
 use crate::batch::{Batches, Settled};
 use crate::event::Event;
@@ -71,11 +72,11 @@ impl Pass {
 pub(super) async fn make(
     plan: Arc<Plan>,
     process: Process,
-    run_started_ms: u64,
+    started: (u64, Purse),
     events: mpsc::Sender<Event>,
 ) -> Result<(), StopReason> {
     let asker = Asker::new(0, events.clone());
-    let ended = passes(&plan, &process, run_started_ms, &asker).await;
+    let ended = passes(&plan, &process, started, &asker).await;
     process.batches.leave(&asker);
     ended
 }
@@ -83,7 +84,7 @@ pub(super) async fn make(
 async fn passes(
     plan: &Arc<Plan>,
     process: &Process,
-    run_started_ms: u64,
+    started: (u64, Purse),
     asker: &Asker,
 ) -> Result<(), StopReason> {
     let batches = &process.batches;
@@ -93,7 +94,7 @@ async fn passes(
     loop {
         let since = batches.resolved();
         pass.deferred.store(0, Ordering::Relaxed);
-        let mut tracks = start(plan, process, run_started_ms, &asker.events, &pass);
+        let mut tracks = start(plan, process, (started.0, &started.1), &asker.events, &pass);
         let ended = reap(&mut tracks, &process.stop).await;
         first = first.or(ended);
         let deferred = pass.deferred.load(Ordering::Relaxed);

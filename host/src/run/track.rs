@@ -2,6 +2,7 @@
 
 use super::rounds::Pass;
 use crate::answers::Answers;
+use crate::budget::Account;
 use crate::dataset::{Dataset, DatasetError, Sample};
 use crate::event::{Event, TrialSummary};
 use crate::lane::{Asker, Ceiling};
@@ -9,7 +10,7 @@ use crate::plan::{Config, guest_sample};
 use crate::stop::{Stop, StopReason};
 use crate::trial::{self, Outcome, Trial};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
@@ -46,6 +47,13 @@ impl Window {
         let trials = self.ceiling.limit() + BESIDE_CALLS;
         (trials / self.tracks.load(Ordering::Relaxed).max(1)).max(1)
     }
+}
+
+/// Who pays for a run's calls, and whether more of them are needed.
+#[derive(Clone)]
+pub(super) struct Purse {
+    pub account: Arc<Account>,
+    pub enough: Arc<AtomicBool>,
 }
 
 /// Rows that are read ahead.
@@ -87,8 +95,7 @@ pub(super) async fn feed(
     answers: Arc<Answers>,
     window: Arc<Window>,
     stop: Stop,
-    events: mpsc::Sender<Event>,
-    pass: Arc<Pass>,
+    (events, purse, pass): (mpsc::Sender<Event>, Purse, Arc<Pass>),
 ) -> Result<(), StopReason> {
     let Some((config, _)) = track.members.first() else {
         return Ok(());
@@ -98,6 +105,9 @@ pub(super) async fn feed(
     let mut ended = Ok(());
     let mut number = 0;
     while let Some(row) = rows.recv().await {
+        if purse.enough.load(Ordering::Relaxed) {
+            break;
+        }
         let sample = match row {
             Ok(sample) => Arc::new(guest_sample(sample)),
             Err(error) => {
@@ -112,7 +122,7 @@ pub(super) async fn feed(
             &window,
             (&lane.stop, &stop),
             &mut under_way,
-            (&answers, &events, &pass),
+            (&answers, &events, &purse.account, &pass),
         )
         .await;
         if ended.is_err() {
@@ -142,7 +152,12 @@ async fn admit(
     window: &Window,
     (lane_stop, stop): (&Stop, &Stop),
     under_way: &mut JoinSet<Joined>,
-    (answers, events, pass): (&Arc<Answers>, &mpsc::Sender<Event>, &Arc<Pass>),
+    (answers, events, account, pass): (
+        &Arc<Answers>,
+        &mpsc::Sender<Event>,
+        &Arc<Account>,
+        &Arc<Pass>,
+    ),
 ) -> Result<(), StopReason> {
     for (config, offset) in &track.members {
         for epoch in 1..=config.epochs {
@@ -159,16 +174,11 @@ async fn admit(
                 config: Arc::clone(config),
                 sample: Arc::clone(sample),
                 epoch,
+                ordinal,
                 run_started_ms: track.run_started_ms,
             };
-            let asker = Asker::new(config.index, events.clone());
-            under_way.spawn(make(
-                trial,
-                ordinal,
-                Arc::clone(answers),
-                asker,
-                Arc::clone(pass),
-            ));
+            let asker = Asker::new(config.index, events.clone()).paid_by(Arc::clone(account));
+            under_way.spawn(make(trial, Arc::clone(answers), asker, Arc::clone(pass)));
         }
     }
     Ok(())
@@ -176,11 +186,11 @@ async fn admit(
 
 async fn make(
     trial: Trial,
-    ordinal: u64,
     answers: Arc<Answers>,
     asker: Asker,
     pass: Arc<Pass>,
 ) -> Result<(), StopReason> {
+    let ordinal = trial.ordinal;
     let batches = pass.batches_for(&trial.config);
     let made = trial::run(&trial, &answers, &asker, batches).await?;
     let Some(Outcome { record, origins }) = made else {
@@ -189,7 +199,7 @@ async fn make(
     };
     pass.done(ordinal);
     let summary = TrialSummary {
-        ordinal,
+        ordinal: trial.ordinal,
         sample: record.sample.clone(),
         epoch: record.epoch,
         failure: record.failure.as_ref().map(|failure| failure.cause.text()),

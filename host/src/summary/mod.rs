@@ -11,7 +11,9 @@ pub use statistics::{Estimate, Moments};
 pub use table::render;
 
 use crate::event::Origins;
+use crate::prices::Money;
 use crate::record::Usage;
+use crate::until;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -30,6 +32,9 @@ pub struct Summary {
     pub run_digest: Option<String>,
     /// One for each config, in the order of the sweep.
     pub configs: Vec<ConfigSummary>,
+    /// How far a run came that may end early; none where it may not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<until::Reached>,
     /// Over all configs.
     pub totals: Totals,
 }
@@ -91,6 +96,9 @@ pub struct Totals {
     pub retries: u64,
     /// Tokens of the answers, wherever they came from.
     pub tokens: Usage,
+    /// What the calls of this run have cost, those of its earlier processes too, in dollars; none where a price is not known.
+    /// In a rehearsal, what they would have cost.
+    pub cost_usd: Option<Money>,
     /// The most memory that the process held, in bytes, where the system tells.
     pub peak_memory_bytes: Option<u64>,
     /// How long it took.

@@ -1,6 +1,7 @@
 //! The table at the end of a run.
 
 use super::{ConfigSummary, ScorerSummary, Summary};
+use crate::prices::Money;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
@@ -116,8 +117,29 @@ fn totals(summary: &Summary) -> String {
         thousands(totals.retries),
         totals.seconds,
     );
+    match totals.cost_usd {
+        Some(cost) if cost != Money::default() => drop(write!(text, "; {cost}")),
+        Some(_) => {}
+        None => text.push_str("; cost unknown"),
+    }
     if let Some(bytes) = totals.peak_memory_bytes {
         let _ = write!(text, "; {} MiB at most", bytes >> 20);
+    }
+    if let Some(until) = &summary.until {
+        let (name, half_width) = (&until.until.name, until.until.half_width);
+        let _ = match (&until.trouble, until.reached) {
+            (Some(trouble), _) => write!(text, "\nnot ended early: {trouble}"),
+            (None, true) => write!(
+                text,
+                "\nended early: {name} ± {half_width} after {} samples",
+                thousands(until.samples)
+            ),
+            (None, false) => write!(
+                text,
+                "\n{name} ± {half_width} was not reached in {} samples",
+                thousands(until.samples)
+            ),
+        };
     }
     if let Some(digest) = &summary.run_digest {
         let _ = write!(text, "\nrun digest {digest}");

@@ -184,6 +184,7 @@ fn labels_are_counted_by_name_as_long_as_there_are_few() {
 fn summary(configs: Vec<ConfigSummary>, run_digest: Option<&str>) -> Summary {
     let totals = Totals {
         retries: 3,
+        cost_usd: Some(Money(120_000_000_000)),
         peak_memory_bytes: Some(57 << 20),
         seconds: 12.34,
         ..Totals::of(&configs)
@@ -194,6 +195,7 @@ fn summary(configs: Vec<ConfigSummary>, run_digest: Option<&str>) -> Summary {
         complete: run_digest.is_some(),
         run_digest: run_digest.map(str::to_owned),
         configs,
+        until: None,
         totals,
     }
 }
@@ -215,7 +217,7 @@ fn the_table_of_one_config_has_no_column_for_it() {
         " match correct   1,319   0.2168   0.0114   0.195 … 0.240        0   1,000     300   1,319,000       26,380 ",
         " judge               0        -        -               -    1,319                                          ",
         "",
-        "1,319 trials, 0 failed; 1,000 answers from the store, 19 shared, 300 calls, 3 retries; 12.3 s; 57 MiB at most",
+        "1,319 trials, 0 failed; 1,000 answers from the store, 19 shared, 300 calls, 3 retries; 12.3 s; $0.1200; 57 MiB at most",
         "run digest d1",
     ]
     .join("\n");
@@ -245,7 +247,7 @@ fn the_table_of_a_sweep_names_the_settings_that_differ() {
         " model.name=large   class         0       -        -      -        2      0       0       2,000           40 ",
         " epochs=2                                                                                                    ",
         "",
-        "4 trials, 2 failed; 0 answers from the store, 0 shared, 0 calls, 3 retries; 12.3 s; 57 MiB at most",
+        "4 trials, 2 failed; 0 answers from the store, 0 shared, 0 calls, 3 retries; 12.3 s; $0.1200; 57 MiB at most",
     ]
     .join("\n");
     assert_eq!(render(&summary(configs, None)), expected);

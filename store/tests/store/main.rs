@@ -36,5 +36,8 @@ mod flips;
 /// Stores written anew, and streams.
 mod copies;
 
+/// Blobs beside the store.
+mod blobs;
+
 /// Properties of the digest.
 mod digests;

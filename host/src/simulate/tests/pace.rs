@@ -77,7 +77,10 @@ async fn lane(direct: &Arc<Direct>) -> Lane {
     };
     let transport: Arc<dyn Transport> = Arc::<Direct>::clone(direct);
     let ceiling = Ceiling::new(2_000);
-    let road = Road { transport, ceiling };
+    let road = Road {
+        transport: Some(transport),
+        ceiling,
+    };
     Lane::new(provider, profile, endpoint, "m".into(), settings, road)
 }
 
