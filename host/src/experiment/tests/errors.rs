@@ -3,7 +3,7 @@
 use super::{BASE, message, read, read_as};
 
 const ROOT: &str = "Known here: name, plugins, sweep, rehearse, description, dataset, prompt, model, models, scorers, \
-                    epochs, limits, mode, salt";
+                    epochs, limits, mode, cache, salt";
 
 /// `text` comes after [`BASE`], so its first line is line 4.
 #[track_caller]
