@@ -3,7 +3,7 @@
 use super::{BASE, message, read, read_as};
 
 const ROOT: &str = "Known here: name, plugins, sweep, rehearse, description, dataset, prompt, model, models, scorers, \
-                    epochs, limits, mode, salt";
+                    epochs, limits, mode, cache, salt";
 
 /// `text` comes after [`BASE`], so its first line is line 4.
 #[track_caller]
@@ -62,7 +62,8 @@ fn unknown_keys_are_found_at_every_level() {
     check(
         "sweep: {limits.retrys: [1]}",
         "x.yaml:4:9: unknown key `limits.retrys`; did you mean `limits.retries`? Known here: concurrency, \
-         requests_per_minute, tokens_per_minute, input_tokens_per_minute, output_tokens_per_minute, retries, timeout, connect_timeout",
+         requests_per_minute, tokens_per_minute, input_tokens_per_minute, output_tokens_per_minute, budget, max_tokens_total, \
+         retries, timeout, connect_timeout",
     );
 }
 
