@@ -205,18 +205,33 @@ fn a_lock_left_by_a_killed_process_needs_nobody() {
     place.run(&["--store", "s.redb", "--rehearse"]).expect(0);
 }
 
+/// Numbers that a seed decides (Knuth's MMIX generator).
+fn numbers(mut state: u64) -> impl FnMut() -> u64 {
+    move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        state ^ (state >> 29)
+    }
+}
+
 #[test]
 fn a_full_disk_stops_the_run_and_the_answers_in_flight_are_taken_in_later() {
     let place = place(EXPERIMENT);
-    let rows: String = (0..200)
-        .map(|id| format!("{{\"id\": \"{id}\", \"input\": \"Say {id}.\", \"target\": \"x\"}}\n"))
+    // Questions that do not compress: the store, which keeps them, outgrows the results, which do not.
+    let mut noise = numbers(1);
+    let rows: String = (0..400)
+        .map(|id| {
+            let words: String = (0..256).map(|_| format!("{:016x}", noise())).collect();
+            format!("{{\"id\": \"{id}\", \"input\": \"{words}\", \"target\": \"x\"}}\n")
+        })
         .collect();
     place.write("rows.jsonl", &rows);
     let simulator = Simulator::start(&[]);
     let base_url = format!("model.base_url={}", simulator.base_url());
     // No file may grow past this: for the store that is what a full disk is. A spill file is smaller.
     let limited = format!(
-        "ulimit -f 160; exec {} run {base_url} --store s.redb --out out --quiet",
+        "ulimit -f 600; exec {} run {base_url} --store s.redb --out out --quiet",
         env!("CARGO_BIN_EXE_xhost")
     );
     let mut command = place.xhost();
