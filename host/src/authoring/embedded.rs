@@ -21,6 +21,7 @@ pub(super) const WIT: &[File] = files!["wit":
 
 pub(super) const RUST_SDK: &[File] = files!["plugins/sdk":
     "Cargo.toml",
+    "src/batch.rs",
     "src/bindings.rs",
     "src/body.rs",
     "src/completion.rs",
