@@ -20,6 +20,7 @@ pub use range::Range;
 pub use render::{render, short};
 pub use walk::{Effort, ForecastError};
 
+use crate::experiment::Mode;
 use crate::plan::Plan;
 use crate::prices::{self, Money, Price, Table, Travel, Whereabouts};
 use crate::record::Usage;
@@ -122,10 +123,10 @@ pub struct Sources<'s> {
 /// From so many missing requests on, a batch is worth its wait.
 pub const BATCH_FROM: u64 = 1_000;
 
-/// The program, its engine and its pools, at rest; measured as 40 MiB.
+/// The program, its engine and its pools, at rest: generous, as a run that does not fit must not begin.
 const BASE: u64 = 64 << 20;
 
-/// A call in flight beside its bodies: its trial, its task, its connection; measured as about 90 KiB with 500 in flight.
+/// A call in flight beside its bodies: its trial, its task, its connection. Generous too; the summary has the real peak.
 const PER_CALL: u64 = 128 << 10;
 
 /// What a body is held as at once: prompt, request, what the plugin's memory held, answer.
@@ -179,7 +180,7 @@ pub async fn forecast(
         asks_more: plan.configs.iter().any(|config| !config.judges.is_empty()),
         cost_batch: total(models.iter().map(|model| model.cost_batch)),
         cost_live,
-        lane: choice(missing, batches.is_some()),
+        lane: choice(&modes(plan), missing, batches.is_some()),
         batches,
         seconds_live: slowest,
         supposes: supposed(&tallies, sources),
@@ -299,16 +300,31 @@ fn total(costs: impl Iterator<Item = Option<Range<Money>>>) -> Option<Range<Mone
     })
 }
 
-fn choice(missing: u64, has_batches: bool) -> Choice {
-    let why = match (missing >= BATCH_FROM, has_batches) {
-        (false, _) => format!("fewer than {BATCH_FROM} requests are missing"),
-        (true, false) => "the provider has no batches here".to_owned(),
-        (true, true) => "batches are not asked for".to_owned(),
+/// What the configs ask for, each once.
+fn modes(plan: &Plan) -> Vec<Mode> {
+    let mut modes: Vec<Mode> = plan.configs.iter().map(|config| config.mode).collect();
+    modes.dedup();
+    modes
+}
+
+/// The lane of most configs: where they differ, batches are named if any asks for them.
+fn choice(modes: &[Mode], missing: u64, has_batches: bool) -> Choice {
+    let many = missing >= BATCH_FROM;
+    let (lane, why) = if modes.contains(&Mode::Batch) {
+        (Travel::Batch, "`mode: batch`".to_owned())
+    } else if !many {
+        let why = format!("fewer than {BATCH_FROM} requests are missing");
+        (Travel::Live, why)
+    } else if !has_batches {
+        (Travel::Live, "the provider has no batches here".to_owned())
+    } else if modes.contains(&Mode::Auto) {
+        let why = format!("`mode: auto`, and {BATCH_FROM} requests or more are missing");
+        (Travel::Batch, why)
+    } else {
+        let why = "batches are not asked for (`mode: batch`)".to_owned();
+        (Travel::Live, why)
     };
-    Choice {
-        lane: Travel::Live,
-        why,
-    }
+    Choice { lane, why }
 }
 
 fn supposed(tallies: &[Tally], sources: &Sources<'_>) -> String {
@@ -334,7 +350,8 @@ pub fn memory(concurrency: usize, largest_body: u64) -> u64 {
     )
 }
 
-/// Answers in the store, results and events: measured as about 500, 700 and 400 bytes each, beside the requests.
+/// Supposes about 500 bytes of an answer in the store, 700 of its line in the results and 400 of its events, beside the
+/// requests.
 fn disk(trials: u64, missing: u64, bytes: u64) -> u64 {
     trials
         .saturating_mul(1_100)

@@ -2,6 +2,7 @@
 
 use super::range::tokens_of_bytes;
 use super::{Range, Scale, choice, cost, memory, total};
+use crate::experiment::Mode;
 use crate::prices::{Money, Table, Travel};
 
 fn alike<T: Copy>(value: T) -> Range<T> {
@@ -64,6 +65,20 @@ fn memory_follows_the_calls_in_flight_and_their_bodies() {
 
 #[test]
 fn the_reason_for_a_lane_says_what_it_was() {
-    assert!(choice(999, true).why.contains("fewer than 1000"));
-    assert!(choice(1_000, false).why.contains("no batches"));
+    let check = |modes: &[Mode], missing, batches, lane, why: &str| {
+        let choice = choice(modes, missing, batches);
+        assert_eq!(choice.lane, lane, "{}", choice.why);
+        assert!(choice.why.contains(why), "{}", choice.why);
+    };
+    check(&[Mode::Auto], 999, true, Travel::Live, "fewer than 1000");
+    check(&[Mode::Auto], 1_000, false, Travel::Live, "no batches");
+    check(&[Mode::Auto], 1_000, true, Travel::Batch, "mode: auto");
+    check(&[Mode::Live], 1_000, true, Travel::Live, "not asked for");
+    check(
+        &[Mode::Live, Mode::Batch],
+        5,
+        true,
+        Travel::Batch,
+        "mode: batch",
+    );
 }

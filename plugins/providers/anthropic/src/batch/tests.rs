@@ -4,7 +4,7 @@ use super::*;
 use serde_json::json;
 use xhost_plugin::FaultKind;
 
-fn response(body: Value) -> HttpResponse {
+fn response(body: &Value) -> HttpResponse {
     HttpResponse {
         status: 200,
         headers: Vec::new(),
@@ -20,7 +20,7 @@ fn one_upload_makes_the_batch_and_every_call_names_the_version() {
     };
     assert_eq!(upload.request.headers[0].name, "anthropic-version");
     assert_eq!(upload.multipart, None);
-    let created = response(json!({"id": "msgbatch_1"}));
+    let created = response(&json!({"id": "msgbatch_1"}));
     assert_eq!(
         submit(&params, &[created]),
         SubmitStep::Submitted("msgbatch_1".into())
@@ -45,7 +45,7 @@ fn request(custom_id: &str) -> RequestLine {
 #[test]
 fn results_are_asked_for_by_id_wherever_results_url_points() {
     let ended = json!({"processing_status": "ended", "results_url": "https://evil.example/x"});
-    let BatchState::Ended(requests) = read_poll(&Params::default(), "b1", &response(ended)) else {
+    let BatchState::Ended(requests) = read_poll(&Params::default(), "b1", &response(&ended)) else {
         panic!("it ended");
     };
     assert_eq!(requests[0].request.path, "/v1/messages/batches/b1/results");
@@ -78,7 +78,7 @@ fn the_four_ends_of_a_request() {
 fn a_page_counts_requests_and_reads_instants() {
     let batch = json!({"id": "b1", "created_at": "2026-11-23T20:00:00.5+00:00", "request_counts": {"processing": 3, "succeeded": 2}});
     let page = read_page(&response(
-        json!({"data": [batch], "has_more": true, "last_id": "b1"}),
+        &json!({"data": [batch], "has_more": true, "last_id": "b1"}),
     ))
     .unwrap();
     assert_eq!(

@@ -3,7 +3,7 @@
 use super::*;
 use xhost_plugin::Method;
 
-fn response(body: Value) -> HttpResponse {
+fn response(body: &Value) -> HttpResponse {
     HttpResponse {
         status: 200,
         headers: Vec::new(),
@@ -28,7 +28,7 @@ fn a_submission_is_a_file_and_then_a_batch_that_carries_the_mark() {
     };
     assert_eq!(upload.request.path, "/files");
     assert_eq!(upload.multipart.unwrap().file_name, "xhost-6f2a9c41.jsonl");
-    let uploaded = response(json!({"id": "file-1"}));
+    let uploaded = response(&json!({"id": "file-1"}));
     let SubmitStep::Send(create) = submit(&params, &submission(), std::slice::from_ref(&uploaded))
     else {
         panic!("the batch comes second");
@@ -46,10 +46,10 @@ fn a_submission_is_a_file_and_then_a_batch_that_carries_the_mark() {
     let done = submit(
         &params,
         &submission(),
-        &[uploaded, response(json!({"id": "batch_1"}))],
+        &[uploaded, response(&json!({"id": "batch_1"}))],
     );
     assert_eq!(done, SubmitStep::Submitted("batch_1".into()));
-    let strange = submit(&params, &submission(), &[response(json!({"id": "../x"}))]);
+    let strange = submit(&params, &submission(), &[response(&json!({"id": "../x"}))]);
     assert!(matches!(strange, SubmitStep::Failed(_)), "{strange:?}");
 }
 
@@ -70,7 +70,7 @@ fn a_line_is_one_line_and_its_body_keeps_its_text() {
 fn every_status_that_ends_a_batch_gives_both_files_and_an_empty_id_is_none() {
     let check = |status: &str, output: Value, error: Value, expect: &[&str]| {
         let batch = json!({"status": status, "output_file_id": output, "error_file_id": error});
-        let BatchState::Ended(requests) = read_poll(&Params::default(), &response(batch)) else {
+        let BatchState::Ended(requests) = read_poll(&Params::default(), &response(&batch)) else {
             panic!("{status} is an end");
         };
         let paths: Vec<_> = requests
@@ -91,7 +91,7 @@ fn every_status_that_ends_a_batch_gives_both_files_and_an_empty_id_is_none() {
 fn a_batch_that_failed_says_why_and_a_token_limit_passes() {
     let check = |code: &str, expect: FaultKind| {
         let batch = json!({"status": "failed", "errors": {"data": [{"code": code, "message": "Words.", "line": 3}]}});
-        let BatchState::Failed(fault) = read_poll(&Params::default(), &response(batch)) else {
+        let BatchState::Failed(fault) = read_poll(&Params::default(), &response(&batch)) else {
             panic!("it failed");
         };
         assert_eq!(fault.kind, expect);
@@ -100,7 +100,7 @@ fn a_batch_that_failed_says_why_and_a_token_limit_passes() {
     check("invalid_json_line", FaultKind::Rejected);
     check("token_limit_exceeded", FaultKind::RateLimited);
     let running = response(
-        json!({"status": "in_progress", "request_counts": {"total": 9, "completed": 4, "failed": 1}}),
+        &json!({"status": "in_progress", "request_counts": {"total": 9, "completed": 4, "failed": 1}}),
     );
     let expect = BatchCounts {
         total: 9,
@@ -143,7 +143,10 @@ fn a_result_line_is_an_answer_only_with_status_200_and_no_error() {
 fn a_page_gives_the_marks_and_where_the_next_one_begins() {
     let batch = json!({"id": "b1", "created_at": 12, "metadata": {"xhost_submission": "m1"}, "request_counts": {"total": 3}});
     let other = json!({"id": "b2", "created_at": 11, "metadata": null});
-    let page = read_page(&response(json!({"data": [batch, other], "has_more": true}))).unwrap();
+    let page = read_page(&response(
+        &json!({"data": [batch, other], "has_more": true}),
+    ))
+    .unwrap();
     assert_eq!(page.next.as_deref(), Some("b2"));
     assert_eq!(page.batches[0].mark.as_deref(), Some("m1"));
     assert_eq!(
