@@ -7,7 +7,7 @@
 //! defer -> spool -> pack -> journal: planned -> submitting -> submitted -> ended -> ingested
 //! ```
 //!
-//! `answers` defers here, `run` waits here, and one task, [`Batches::drive`], does everything that speaks to a provider.
+//! `answers` defers here, `run` waits here, and one task, `Batches::drive`, does everything that speaks to a provider.
 
 /// Requests that wait for a batch, on disk.
 mod spool;
