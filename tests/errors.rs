@@ -231,7 +231,7 @@ fn a_full_disk_stops_the_run_and_the_answers_in_flight_are_taken_in_later() {
     let base_url = format!("model.base_url={}", simulator.base_url());
     // No file may grow past this: for the store that is what a full disk is. A spill file is smaller.
     let limited = format!(
-        "ulimit -f 450; exec {} run {base_url} epochs=20 --store s.redb --out out --quiet",
+        "ulimit -f 450; exec {} run {base_url} epochs=20 --concurrency 20 --store s.redb --out out --quiet",
         env!("CARGO_BIN_EXE_xhost")
     );
     let mut command = place.xhost();

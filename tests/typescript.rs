@@ -181,6 +181,14 @@ fn shown(resolve: &Resolve, names: &HashMap<TypeId, String>, ty: &Type) -> Strin
             let types = tuple.types.iter().map(|ty| shown(resolve, names, ty));
             format!("[{}]", types.collect::<Vec<_>>().join(", "))
         }
+        // Within another type, a result is no exception but a value.
+        TypeDefKind::Result(result) => {
+            let side = |ty: &Option<Type>| {
+                ty.map_or_else(|| "undefined".into(), |ty| shown(resolve, names, &ty))
+            };
+            let (ok, err) = (side(&result.ok), side(&result.err));
+            format!("{{ tag: \"ok\", val: {ok} }} | {{ tag: \"err\", val: {err} }}")
+        }
         other => panic!("the generator does not know {}", other.as_str()),
     }
 }

@@ -314,6 +314,31 @@ declare module "xhost:plugin" {
     suffix: string;
   }
 
+  /** A request that goes into a batch. */
+  export interface RequestLine {
+    /** Names the request in the results: its digest, 64 hexadecimal characters. */
+    customId: string;
+    /** The path that `encode` gave it. */
+    path: string;
+    /** The body that `encode` gave it. */
+    body: Json;
+  }
+
+  /** What is to be submitted. */
+  export interface Submission {
+    /**
+     * The host's name for this batch, 32 characters of `[0-9a-f]`: send it wherever the API keeps one, so that
+     * `read-page` can return it after a crash.
+     */
+    mark: string;
+    /** The model of all its requests. */
+    model: string;
+    /** How many requests. */
+    requests: number;
+    /** How many bytes the framed lines have. */
+    bytes: number;
+  }
+
   /** How an upload becomes a form (RFC 7578). */
   export interface Multipart {
     /** The form's plain fields, names and values. */
@@ -328,6 +353,8 @@ declare module "xhost:plugin" {
   export interface Upload {
     /** The request; its own body is `none`. */
     request: HttpRequest;
+    /** The media type of the lines, such as `application/jsonl`. */
+    contentType: string;
     /** Where set, the lines are the file part of a form; else they are the body. */
     multipart?: Multipart;
   }
@@ -339,7 +366,7 @@ declare module "xhost:plugin" {
     | { tag: "submitted"; val: string }
     | { tag: "failed"; val: Fault };
 
-  /** How far a batch is. */
+  /** How far a batch is. Where the API does not say, what is not known is 0. */
   export interface Counts {
     /** Its requests. */
     total: number;
@@ -349,22 +376,41 @@ declare module "xhost:plugin" {
     failed: number;
   }
 
+  /** How results are cut before the plugin reads them. */
+  export type ResultFormat = "lines" | "document";
+
+  /** Where results are. */
+  export interface Results {
+    /** Answers with them. */
+    request: HttpRequest;
+    /** How they are cut. */
+    format: ResultFormat;
+  }
+
   /** Where a batch stands. */
   export type State = 
     | { tag: "running"; val: Counts }
-    | { tag: "ended"; val: HttpRequest[] }
+    | { tag: "ended"; val: Results[] }
     | { tag: "failed"; val: Fault };
+
+  /** An answer that a live call would have got. */
+  export interface Completed {
+    /** The body, byte for byte as it stands in the line. */
+    body: Json;
+    /** The model that answered, as `decode` reads it. */
+    model: string;
+  }
 
   /** How one request of a batch ended. */
   export type Outcome = 
-    | { tag: "completed"; val: Json }
+    | { tag: "completed"; val: Completed }
     | { tag: "failed"; val: Fault }
     | { tag: "expired" }
     | { tag: "cancelled" };
 
   /** One result line. */
   export interface Answer {
-    /** The name that `line` gave the request. */
+    /** The name that `lines` gave the request. */
     customId: string;
     /** How it ended. */
     outcome: Outcome;
@@ -378,7 +424,7 @@ declare module "xhost:plugin" {
     mark?: string;
     /** When it was created, in milliseconds since 1970-01-01 UTC. */
     createdAtMs: number;
-    /** Its requests. */
+    /** Its requests; 0 where the API does not say. */
     total: number;
   }
 
@@ -392,36 +438,34 @@ declare module "xhost:plugin" {
 
   /**
    * The same API's batch half. Bodies of hundreds of megabytes never enter the plugin: it frames lines, and the host
-   * streams them.
+   * streams them. `params` are the experiment's, as in `provider`. Answers whose status is not 2xx go to `diagnose` and
+   * never get here.
    */
   export interface Batch {
     /** How the lines of a batch for this model are framed. */
-    frame(model: string): Envelope;
-    /** One line. `custom-id` is the request's digest, 64 hexadecimal characters. */
-    line(customId: string, request: HttpRequest): string;
-    /**
-     * Called with no response first, then with all answers so far. `mark` is the host's name for this batch: send it
-     * wherever the API keeps one, so that `read-page` can return it after a crash.
-     */
-    submit(mark: string, responses: HttpResponse[]): SubmitStep;
+    frame(params: Json, model: string): Envelope;
+    /** A line for each request, in their order. A line has no line feed in it. */
+    lines(params: Json, model: string, requests: RequestLine[]): string[];
+    /** Called with no response first, then with all answers so far. */
+    submit(params: Json, submission: Submission, responses: HttpResponse[]): SubmitStep;
     /** How to ask where a batch stands. */
-    poll(id: string): HttpRequest;
+    poll(params: Json, id: string): HttpRequest;
     /** Reads the answer to `poll`. */
-    readPoll(response: HttpResponse): State;
+    readPoll(params: Json, id: string, response: HttpResponse): State;
     /**
-     * Reads one result line.
-     * Throws Fault.
+     * Reads result lines, or a document, in their order: what stands in them, which may be more or less than one result
+     * each.
      */
-    readLine(line: string): Answer;
+    readLines(params: Json, lines: string[]): ({ tag: "ok", val: Answer } | { tag: "err", val: Fault })[];
     /** How to list batches; the first page without a cursor. */
-    listPage(cursor: string | undefined): HttpRequest;
+    listPage(params: Json, cursor: string | undefined): HttpRequest;
     /**
      * Reads the answer to `list-page`.
      * Throws Fault.
      */
-    readPage(response: HttpResponse): Page;
+    readPage(params: Json, response: HttpResponse): Page;
     /** How to cancel a batch. */
-    cancel(id: string): HttpRequest;
+    cancel(params: Json, id: string): HttpRequest;
   }
 
   /** What is judged. */
