@@ -249,6 +249,7 @@ impl Stage {
             .map_err(Failure::wrong)?;
         let options = simulate::Options {
             replies,
+            forgetful: true,
             ..simulate::Options::default()
         };
         let loopback = std::net::SocketAddr::from(([127, 0, 0, 1], 0));

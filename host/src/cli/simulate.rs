@@ -79,6 +79,7 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
             ends: arguments.batch_ends,
             enqueued_tokens: arguments.batch_tokens,
         },
+        forgetful: false,
     };
     let simulator = bind(arguments.listen, options).await.map_err(|e| {
         Failure::wrong(format!(

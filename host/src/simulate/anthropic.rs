@@ -77,14 +77,14 @@ fn stop_sequences(body: &Value) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn message(asked: &Asked, reply: &Reply<'_>, input_tokens: u64, number: u64) -> Value {
+pub(super) fn message(asked: &Asked, reply: &Reply<'_>, input_tokens: u64, name: u64) -> Value {
     let (reason, sequence) = match reply.end {
         End::Done => ("end_turn", None),
         End::Length => ("max_tokens", None),
         End::Stop(text) => ("stop_sequence", Some(text)),
     };
     json!({
-        "id": format!("msg_sim{number:08}"),
+        "id": format!("msg_sim{name:012x}"),
         "type": "message",
         "role": "assistant",
         "model": asked.model,

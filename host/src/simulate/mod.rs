@@ -76,6 +76,9 @@ pub struct Options {
     pub key: Option<String>,
     /// How batches go.
     pub batches: BatchOptions,
+    /// Remember no request, so that memory does not grow: nothing is known of repetition then, draws of one request are
+    /// one answer, and faults strike every attempt. For rehearsals.
+    pub forgetful: bool,
 }
 
 /// A simulator that has its address and does not answer yet.
@@ -174,9 +177,10 @@ pub async fn bind(address: SocketAddr, options: Options) -> io::Result<Simulator
         seed,
         key,
         batches,
+        forgetful,
     } = options;
     let limits = Limits::new(requests_per_minute, tokens_per_minute);
-    let (faults, stats) = (Faults::new(fail_rate, seed), stats::Counters::default());
+    let (faults, stats) = (Faults::new(fail_rate, seed), stats::Counters::new(forgetful));
     let shared = Shared {
         replies,
         latency,
@@ -366,10 +370,10 @@ fn batched(
         return Err(fault.refusal(dialect));
     }
     let input = (body.len() as u64).div_ceil(4);
-    let number = shared.stats.answered(digest);
+    let name = shared.stats.answered(digest);
     Ok(match dialect {
-        Dialect::OpenAi => openai::completion(&asked, &reply, input, number),
-        Dialect::Anthropic => anthropic::message(&asked, &reply, input, number),
+        Dialect::OpenAi => openai::completion(&asked, &reply, input, name),
+        Dialect::Anthropic => anthropic::message(&asked, &reply, input, name),
     })
 }
 
@@ -432,10 +436,10 @@ async fn checked_call(
         return Err(fault.refusal(dialect));
     }
     tokio::time::sleep(shared.latency.of(digest, attempt)).await;
-    let number = shared.stats.answered(digest);
+    let name = shared.stats.answered(digest);
     let value = match dialect {
-        Dialect::OpenAi => openai::completion(&asked, &reply, input, number),
-        Dialect::Anthropic => anthropic::message(&asked, &reply, input, number),
+        Dialect::OpenAi => openai::completion(&asked, &reply, input, name),
+        Dialect::Anthropic => anthropic::message(&asked, &reply, input, name),
     };
     Ok((value, standing))
 }

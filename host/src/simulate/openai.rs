@@ -93,7 +93,7 @@ pub(super) fn completion(
     asked: &Asked,
     reply: &Reply<'_>,
     input_tokens: u64,
-    number: u64,
+    name: u64,
 ) -> Value {
     let reason = match reply.end {
         End::Done | End::Stop(_) => "stop",
@@ -109,9 +109,9 @@ pub(super) fn completion(
     };
     let output_tokens = reply.tokens() * asked.choices;
     json!({
-        "id": format!("chatcmpl-sim{number:08}"),
+        "id": format!("chatcmpl-sim{name:012x}"),
         "object": "chat.completion",
-        "created": 1_790_000_000 + number,
+        "created": 1_790_000_000 + name % 86_400,
         "model": asked.model,
         "choices": (0..asked.choices).map(choice).collect::<Vec<_>>(),
         "usage": {

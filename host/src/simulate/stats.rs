@@ -1,5 +1,6 @@
 //! Counters of a simulator. What they say of repetition is what a test of "pay once" stands on, so it is exact: every
-//! answered body is remembered by its digest.
+//! answered body is remembered by its digest. A rehearsal, whose counters nobody reads, remembers none: it must not need
+//! more memory than the run.
 
 use serde::Serialize;
 use std::collections::HashMap;
@@ -38,6 +39,8 @@ pub(super) struct Counters {
     rate_limited: AtomicU64,
     failed: AtomicU64,
     batches: AtomicU64,
+    /// Whether requests are told apart.
+    forgetful: bool,
     seen: Mutex<Seen>,
 }
 
@@ -73,7 +76,20 @@ pub(super) fn body_digest(path: &str, body: &[u8]) -> u128 {
     u128::from_le_bytes(std::array::from_fn(|index| hash.as_bytes()[index]))
 }
 
+/// A request's part of the name of its answers: 48 bits are enough that two requests of a rehearsal share none.
+fn name(digest: u128) -> u64 {
+    let [.., a, b, c, d, e, f] = digest.to_le_bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+}
+
 impl Counters {
+    pub(super) fn new(forgetful: bool) -> Counters {
+        Counters {
+            forgetful,
+            ..Counters::default()
+        }
+    }
+
     pub(super) fn arrive(&self) -> InFlight<'_> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
@@ -89,23 +105,30 @@ impl Counters {
         self.batches.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// How often this request arrived before.
+    /// How often this request arrived before, as far as it is remembered.
     pub(super) fn attempt(&self, digest: u128) -> u64 {
+        if self.forgetful {
+            return 0;
+        }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (arrived, _) = seen.requests.entry(digest).or_default();
         *arrived += 1;
         *arrived - 1
     }
 
-    /// Counts an answer, and gives it its number.
+    /// Counts an answer, and gives what names it: the same for the same request, whenever it is asked and beside
+    /// whatever else, so that a rehearsal can be repeated to the byte; another for each time that it is answered, unless that is forgotten.
     pub(super) fn answered(&self, digest: u128) -> u64 {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.answered += 1;
+        if self.forgetful {
+            return name(digest);
+        }
         let (_, answered) = seen.requests.entry(digest).or_default();
         *answered += 1;
-        let again = *answered > 1;
-        seen.repeated += u64::from(again);
-        seen.answered += 1;
-        seen.answered
+        let times = *answered;
+        seen.repeated += u64::from(times > 1);
+        name(digest).wrapping_add(times)
     }
 
     pub(super) fn refused(&self, status: u16) {

@@ -16,6 +16,7 @@ fn shared(options: Options) -> Shared {
         seed,
         key,
         batches,
+        forgetful,
     } = options;
     let limits = Limits::new(requests_per_minute, tokens_per_minute);
     Shared {
@@ -24,7 +25,7 @@ fn shared(options: Options) -> Shared {
         limits,
         faults: Faults::new(fail_rate, seed),
         key,
-        stats: stats::Counters::default(),
+        stats: stats::Counters::new(forgetful),
         batches: batches::Batches::new(batches),
     }
 }
