@@ -389,7 +389,8 @@ fn a_detached_run_is_shown_resumed_cancelled_and_adopted() {
         "{shown}"
     );
     let shown: Value = serde_json::from_str(&xhost(&["status", "out", "--json"])).expect("JSON");
-    let (id, _) = shown["out"]
+    assert_eq!(shown["out"]["state"], "stopped", "{shown}");
+    let (id, _) = shown["out"]["batches"]
         .as_object()
         .expect("batches")
         .iter()

@@ -295,3 +295,51 @@ fn doctor_reads_this_machine_and_reaches_providers_only_when_asked() {
     let report = doctor(&["--reach"]);
     assert!(report["reached"][0]["failure"].is_string());
 }
+
+#[test]
+fn the_status_of_a_run_says_how_far_it_is_and_what_it_has_cost() {
+    let place = place(300);
+    let simulator = Simulator::start(&["--latency-ms", "100"]);
+    let url = base_url(&simulator);
+    let arguments = ["run", "--out", "out", "--store", "s.redb", &url];
+    let status = |more: &[&str]| {
+        let output = place.xhost().args(["status", "out"]).args(more).output();
+        let output = output.expect("xhost starts");
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let json = || {
+        let text = status(&["--json"])?;
+        let value: Value = serde_json::from_str(&text).expect("JSON");
+        Some(value["out"].clone())
+    };
+    let mut run = place.xhost();
+    run.args(arguments)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
+    let mut running = run.spawn().expect("xhost starts");
+    let seen = std::iter::repeat_with(json)
+        .flatten()
+        .find(|seen| seen["cost_usd"].as_f64().is_some_and(|cost| cost > 0.0))
+        .expect("it goes on until then");
+    assert_eq!(
+        (&seen["state"], &seen["alive"]),
+        (&"running".into(), &true.into())
+    );
+    assert_eq!(seen["trials"], 300);
+    running.kill().expect("it is killed");
+    running.wait().expect("it is gone");
+    let told = status(&[]).expect("a status");
+    assert!(told.contains("its process is gone"), "{told}");
+    place.run(&arguments[1..]).expect(0);
+    let (seen, summary) = (json().expect("a status"), place.json("out/summary.json"));
+    assert_eq!(
+        (&seen["state"], &seen["done"]),
+        (&"ended".into(), &300.into())
+    );
+    assert_eq!(seen["cost_usd"], summary["totals"]["cost_usd"]);
+    let told = status(&["--watch"]).expect("it returns, as nothing is on its way");
+    assert!(told.contains("ended; 300 of 300 trials"), "{told}");
+}

@@ -2,7 +2,7 @@
 //! summary and progress. They match it without `_`, so that a new event cannot be overlooked.
 
 use crate::record::Trial;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use xhost_store::Digest;
 
 /// What happened.
@@ -175,7 +175,7 @@ pub enum LimitChange {
 }
 
 /// Where a trial's answers came from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origins {
     /// From the store.
     pub hits: u64,
@@ -183,6 +183,15 @@ pub struct Origins {
     pub shared: u64,
     /// From calls of its own.
     pub calls: u64,
+}
+
+impl Origins {
+    /// Adds those of another trial.
+    pub fn add(&mut self, other: Origins) {
+        self.hits += other.hits;
+        self.shared += other.shared;
+        self.calls += other.calls;
+    }
 }
 
 /// The short form of a trial in the event log; the whole stands in the results.

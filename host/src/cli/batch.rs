@@ -1,4 +1,4 @@
-//! `xhost status`, `resume`, `cancel` and `batch adopt`: what one does about batches between the run that submits them and
+//! `xhost resume`, `cancel` and `batch adopt`: what one does about batches between the run that submits them and
 //! the one that ends.
 
 use super::opening::{self, Busy};
@@ -8,13 +8,10 @@ use crate::experiment::{Model, Sampling};
 use crate::plan::{Lanes, Library, Network, Plan};
 use crate::plugin::Engine;
 use crate::results::RunFile;
-use crate::run::{BATCHES, BatchLine};
 use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The file of a run's folder that says how it was started.
 pub(super) const COMMAND: &str = "command.json";
@@ -26,23 +23,6 @@ pub(super) struct Started {
     pub folder: PathBuf,
     /// With which words.
     pub arguments: Vec<String>,
-}
-
-/// Show where a run's batches are.
-///
-/// Reads the run's folder only: no credential, no provider, and another process may hold the store.
-#[derive(clap::Args)]
-#[command(after_help = "Example:\n  xhost status runs/gsm8k --watch")]
-pub(super) struct Status {
-    /// The results' folder [default: every run in `runs`]
-    #[arg(value_name = "RUN")]
-    run: Option<PathBuf>,
-    /// Show it again every two seconds, until nothing is on its way
-    #[arg(long)]
-    watch: bool,
-    /// Print it as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// Go on with a run: with the words it was started with, where it was started.
@@ -91,79 +71,6 @@ pub(super) struct Adopt {
     /// Store of answers [default: in the user's data folder]
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
-}
-
-type Lines = BTreeMap<String, BatchLine>;
-
-pub(super) async fn status(arguments: Status) -> Result<Exit, Failure> {
-    loop {
-        let runs = match &arguments.run {
-            Some(run) => vec![run.clone()],
-            None => all_runs(),
-        };
-        let mut all: BTreeMap<String, Lines> = BTreeMap::new();
-        for run in runs {
-            all.insert(run.display().to_string(), lines(&run)?);
-        }
-        if arguments.json {
-            println!("{}", serde_json::json!(all));
-        } else {
-            print!("{}", table(&all));
-        }
-        let open = |line: &BatchLine| matches!(line.state.as_str(), "submitted" | "running");
-        if !arguments.watch || !all.values().flat_map(Lines::values).any(open) {
-            return Ok(Exit::Done);
-        }
-        tokio::time::sleep(Duration::from_secs(2)).await;
-    }
-}
-
-fn all_runs() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir("runs").into_iter().flatten().flatten();
-    let mut runs: Vec<_> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.join(BATCHES).exists())
-        .collect();
-    runs.sort();
-    runs
-}
-
-fn lines(run: &Path) -> Result<Lines, Failure> {
-    if !run.join("run.json").exists() {
-        return Err(Failure::wrong(format!(
-            "{} is no run's folder: name the one that `xhost run` said",
-            run.display()
-        )));
-    }
-    let path = run.join(BATCHES);
-    let Ok(bytes) = std::fs::read(&path) else {
-        return Ok(Lines::new());
-    };
-    serde_json::from_slice(&bytes)
-        .map_err(|e| Failure::wrong(format!("{} cannot be read: {e}", path.display())))
-}
-
-fn table(all: &BTreeMap<String, Lines>) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |since| since.as_millis() as u64);
-    let mut text = String::new();
-    for (run, lines) in all {
-        text.push_str(&format!("{run}: {} batches\n", lines.len()));
-        for (id, line) in lines {
-            let age = Duration::from_secs(now.saturating_sub(line.since_ms) / 1_000);
-            text.push_str(&format!(
-                "  {:<10} {:>7} of {:>7} done, {} failed, {} old  {}  {}\n",
-                crate::text::plain(&line.state),
-                line.done,
-                line.requests,
-                line.failed,
-                humantime::format_duration(age),
-                crate::text::plain(&line.model),
-                crate::text::plain(id),
-            ));
-        }
-    }
-    text
 }
 
 /// The words that a run was started with, ready to be carried out again.

@@ -3,8 +3,11 @@
 /// `xhost run`.
 mod run;
 
-/// `xhost status`, `resume`, `cancel`, `batch`.
+/// `xhost resume`, `cancel`, `batch`.
 mod batch;
+
+/// `xhost status`.
+mod status;
 
 /// `xhost export` and `xhost import`.
 mod carry;
@@ -149,7 +152,7 @@ enum Command {
     #[command(subcommand)]
     Cache(cache::Command),
     Limits(limits::Arguments),
-    Status(batch::Status),
+    Status(status::Status),
     Resume(batch::Resume),
     Cancel(batch::Cancel),
     #[command(subcommand)]
@@ -185,7 +188,7 @@ pub fn main() -> ExitCode {
     };
     let ended = runtime.block_on(async {
         match cli.command {
-            Command::Status(arguments) => batch::status(arguments).await,
+            Command::Status(arguments) => status::main(arguments).await,
             Command::Resume(arguments) => Box::pin(batch::resume(arguments)).await,
             Command::Cancel(arguments) => Box::pin(batch::cancel_run(arguments)).await,
             Command::Batch(command) => Box::pin(batch::adopt_batch(command)).await,

@@ -99,8 +99,12 @@ pub fn short(forecast: &Forecast) -> String {
             HumanCount(forecast.trials)
         );
     }
+    let judges = match forecast.asks_more {
+        true => ", judges on top",
+        false => "",
+    };
     format!(
-        "plan: {} trials, {about}{} requests, {} in the store, {about}{} to be asked {}; {}, {}, {} of memory",
+        "plan: {} trials, {about}{} requests, {} in the store, {about}{} to be asked {}{judges}; {}, {}, {} of memory",
         HumanCount(forecast.trials),
         HumanCount(forecast.requests),
         stored(forecast),

@@ -1,7 +1,7 @@
 //! Money without rounding: whole numbers of a millionth of a millionth of a US dollar. Prices of a token go down to some
 //! 1e-11 dollars, and sums of them must not depend on their order.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::fmt;
 
@@ -94,6 +94,14 @@ impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let number = RawValue::from_string(self.dollars()).map_err(serde::ser::Error::custom)?;
         number.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
+        let number = Box::<RawValue>::deserialize(deserializer)?;
+        let wrong = || serde::de::Error::custom("no amount of dollars");
+        decimal(number.get()).ok_or_else(wrong)
     }
 }
 

@@ -11,7 +11,14 @@ use std::path::{Path, PathBuf};
 /// The name of the file that says which run this is.
 const RUN: &str = "run.json";
 /// Everything else that a run writes.
-const FILES: [&str; 5] = [TRIALS, "summary.json", "events.jsonl", budget::FILE, RUN];
+const FILES: [&str; 6] = [
+    TRIALS,
+    "summary.json",
+    "events.jsonl",
+    "status.json",
+    budget::FILE,
+    RUN,
+];
 
 /// What a run's folder says about itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,8 +81,23 @@ impl Folder {
     /// # Errors
     /// Where the disk refuses.
     pub fn write(&self, name: &str, value: &impl Serialize) -> io::Result<()> {
-        write(&self.path, name, value)
+        write(&self.path, name, value, Then::Sync)
     }
+
+    /// The same for a file that the next second replaces: a power cut may leave an older one, or none.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn write_soon(&self, name: &str, value: &impl Serialize) -> io::Result<()> {
+        write(&self.path, name, value, Then::Go)
+    }
+}
+
+/// Whether the disk is waited for.
+#[derive(Clone, Copy, PartialEq)]
+enum Then {
+    Sync,
+    Go,
 }
 
 fn prepare(path: &Path, run: &RunFile) -> io::Result<Option<PathBuf>> {
@@ -90,7 +112,7 @@ fn prepare(path: &Path, run: &RunFile) -> io::Result<Option<PathBuf>> {
         None if path.join(TRIALS).exists() => Some(move_away(path, "unknown")?),
         None => None,
     };
-    write(path, RUN, run)?;
+    write(path, RUN, run, Then::Sync)?;
     Ok(earlier)
 }
 
@@ -112,14 +134,16 @@ fn move_away(path: &Path, plan: &str) -> io::Result<PathBuf> {
     Ok(earlier)
 }
 
-fn write(folder: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+fn write(folder: &Path, name: &str, value: &impl Serialize, then: Then) -> io::Result<()> {
     use std::io::Write;
     let mut temporary = tempfile::Builder::new()
         .permissions(readable())
         .tempfile_in(folder)?;
     serde_json::to_writer_pretty(&mut temporary, value).map_err(io::Error::other)?;
     temporary.write_all(b"\n")?;
-    temporary.as_file().sync_data()?;
+    if then == Then::Sync {
+        temporary.as_file().sync_data()?;
+    }
     temporary.persist(folder.join(name))?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What is kept on disk of a run, and counted for its summary: a listener of its events.
 
 use super::batches::Batches;
+use super::standing::Standing;
 use crate::budget::{Account, Budget, Refusal};
 use crate::event::Event;
 use crate::plan::Plan;
@@ -30,6 +31,7 @@ pub struct Ledger {
     tallies: Vec<Tally>,
     retries: u64,
     batches: Batches,
+    standing: Standing,
     started: Instant,
     /// The run as the store knows it; none until it is begun.
     begun: Option<Begun>,
@@ -122,6 +124,7 @@ impl Ledger {
             plan: Arc::clone(plan),
             retries: 0,
             batches: Batches::default(),
+            standing: Standing::new(&plan.name, plan.trials),
             started: Instant::now(),
             begun: None,
             touched: Vec::new(),
@@ -196,6 +199,10 @@ impl Ledger {
 
     pub(super) fn flush(&mut self) -> Result<(), LedgerError> {
         let flushed = self.results.flush().and_then(|()| self.events.flush());
+        let flushed = flushed.and_then(|()| {
+            let spent = self.account.spent();
+            self.standing.write_sometimes(&self.folder, spent, now_ms())
+        });
         flushed.map_err(|cause| LedgerError::Write {
             path: self.folder.path.clone(),
             cause,
@@ -203,6 +210,7 @@ impl Ledger {
     }
 
     fn note(&mut self, event: &Event) -> io::Result<()> {
+        self.standing.note(event);
         match event {
             Event::TrialEnded {
                 config,
@@ -284,10 +292,14 @@ impl Ledger {
             .and_then(|()| self.events.flush())
             .map_err(write)?;
         tell(&event);
+        self.standing.note(&event);
+        let spent = self.account.spent();
+        let told = self.standing.write(&self.folder, spent, now_ms());
+        told.map_err(write)?;
         let configs: Vec<_> = self.tallies.iter().map(Tally::summary).collect();
         self.account.close()?;
         let totals = Totals {
-            cost_usd: self.account.spent().known(),
+            cost_usd: spent.known(),
             retries: self.retries,
             peak_memory_bytes: peak_memory_bytes(),
             seconds: self.started.elapsed().as_secs_f64(),

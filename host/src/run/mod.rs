@@ -13,8 +13,12 @@ mod rounds;
 /// The run's batches, for whoever looks at its folder.
 mod batches;
 
+/// How far the run is, for the same.
+mod standing;
+
 pub use batches::{BATCHES, Line as BatchLine};
 pub use ledger::{Ledger, LedgerError};
+pub use standing::{STATUS, Standing, State};
 pub use track::Window;
 
 use crate::answers::Answers;

@@ -180,7 +180,10 @@ pub async fn bind(address: SocketAddr, options: Options) -> io::Result<Simulator
         forgetful,
     } = options;
     let limits = Limits::new(requests_per_minute, tokens_per_minute);
-    let (faults, stats) = (Faults::new(fail_rate, seed), stats::Counters::new(forgetful));
+    let (faults, stats) = (
+        Faults::new(fail_rate, seed),
+        stats::Counters::new(forgetful),
+    );
     let shared = Shared {
         replies,
         latency,

@@ -89,12 +89,7 @@ pub(super) fn text(content: &Value) -> String {
     }
 }
 
-pub(super) fn completion(
-    asked: &Asked,
-    reply: &Reply<'_>,
-    input_tokens: u64,
-    name: u64,
-) -> Value {
+pub(super) fn completion(asked: &Asked, reply: &Reply<'_>, input_tokens: u64, name: u64) -> Value {
     let reason = match reply.end {
         End::Done | End::Stop(_) => "stop",
         End::Length => "length",

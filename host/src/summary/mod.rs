@@ -228,9 +228,7 @@ impl Tally {
 
     /// Adds where a trial's answers came from.
     pub fn origins(&mut self, origins: Origins) {
-        self.origins.hits += origins.hits;
-        self.origins.shared += origins.shared;
-        self.origins.calls += origins.calls;
+        self.origins.add(origins);
     }
 
     /// The config's part of the summary.

@@ -2,6 +2,7 @@
 
 use super::{ConfigSummary, ScorerSummary, Summary};
 use crate::prices::Money;
+use crate::text::thousands;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
@@ -143,19 +144,6 @@ fn totals(summary: &Summary) -> String {
     }
     if let Some(digest) = &summary.run_digest {
         let _ = write!(text, "\nrun digest {digest}");
-    }
-    text
-}
-
-/// 1234567 as 1,234,567.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
     }
     text
 }

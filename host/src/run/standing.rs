@@ -1,0 +1,124 @@
+//! `status.json` in a run's folder: how far the run is, for whoever looks while another process holds the store. Written
+//! anew every second at most; a hint, which nothing depends on: the results say what is true.
+
+use crate::budget::Amount;
+use crate::event::{Event, Origins};
+use crate::prices::Money;
+use crate::results::Folder;
+use serde::{Deserialize, Serialize};
+use std::io;
+
+/// The file's name.
+pub const STATUS: &str = "status.json";
+
+/// How often it is written, in milliseconds.
+const EVERY_MS: u64 = 1_000;
+
+/// Where a run is on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// A process makes its trials, or was killed while it did.
+    #[default]
+    Running,
+    /// It ended early; the same command goes on.
+    Stopped,
+    /// Every trial is in the results, or enough of them.
+    Ended,
+}
+
+/// The file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The experiment's name.
+    pub experiment: String,
+    /// Where it is on its way.
+    pub state: State,
+    /// Why it ended early, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Trials in all.
+    pub trials: u64,
+    /// Trials that have ended, in this process.
+    pub done: u64,
+    /// Those of them that failed.
+    pub failures: u64,
+    /// Where answers came from.
+    #[serde(flatten)]
+    pub origins: Origins,
+    /// Calls that were sent again.
+    pub retries: u64,
+    /// What the calls of this run have cost so far, those of its earlier processes too, in dollars; none where a price is not
+    /// known. Calls in flight and batches that are not read are not in it.
+    pub cost_usd: Option<Money>,
+    /// Tokens that were asked and answered by those calls.
+    pub tokens_spent: u64,
+    /// The process that makes the trials.
+    pub process: u32,
+    /// When this was written, in milliseconds since 1970-01-01 UTC.
+    pub updated_ms: u64,
+}
+
+impl Standing {
+    /// A run that begins.
+    pub(super) fn new(experiment: &str, trials: u64) -> Standing {
+        Standing {
+            experiment: experiment.to_owned(),
+            trials,
+            process: std::process::id(),
+            ..Standing::default()
+        }
+    }
+
+    /// Takes what happened.
+    pub(super) fn note(&mut self, event: &Event) {
+        match event {
+            Event::TrialEnded { origins, trial, .. } => {
+                self.done += 1;
+                self.failures += u64::from(trial.failure.is_some());
+                self.origins.add(*origins);
+            }
+            Event::Retry { .. } => self.retries += 1,
+            Event::Stopping { reason } => {
+                self.state = State::Stopped;
+                self.reason = Some(reason.clone());
+            }
+            Event::Ended { run_digest, .. } => {
+                self.state = match run_digest {
+                    Some(_) => State::Ended,
+                    None => State::Stopped,
+                };
+            }
+            Event::Started { .. }
+            | Event::CallStarted { .. }
+            | Event::CallEnded { .. }
+            | Event::Limits { .. }
+            | Event::Batch { .. }
+            | Event::BatchPacked { .. }
+            | Event::BatchRead { .. }
+            | Event::Notice { .. }
+            | Event::Warning { .. } => {}
+        }
+    }
+
+    /// Writes the file, where it is time.
+    pub(super) fn write_sometimes(
+        &mut self,
+        folder: &Folder,
+        spent: Amount,
+        now_ms: u64,
+    ) -> io::Result<()> {
+        match now_ms.saturating_sub(self.updated_ms) >= EVERY_MS {
+            true => self.write(folder, spent, now_ms),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes the file.
+    pub(super) fn write(&mut self, folder: &Folder, spent: Amount, now_ms: u64) -> io::Result<()> {
+        self.cost_usd = spent.known();
+        self.tokens_spent = spent.tokens;
+        self.updated_ms = now_ms;
+        folder.write_soon(STATUS, self)
+    }
+}
