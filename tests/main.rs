@@ -32,6 +32,12 @@ mod guests;
 /// Plugin authors, from nothing to a verdict.
 mod authors;
 
+/// Plugins given to others, and got from them.
+mod sharing;
+
+/// Which plugins an experiment uses, and goes on using.
+mod pins;
+
 /// Plugins that mean harm.
 mod hostile;
 

@@ -186,6 +186,22 @@ fn only_one_file_opens_sockets_for_providers_and_one_reads_credentials() {
     }
 }
 
+/// A replay asks nobody, so nothing that it may use can reach a registry.
+#[test]
+fn plugins_are_fetched_before_a_run_and_by_push_and_pull_alone() {
+    let root = repository().join("host/src");
+    let users = sources(&root)
+        .into_iter()
+        .filter(|path| used(&read(path)).iter().any(|(_, name)| name == "registry"));
+    let users: Vec<_> = users
+        .filter_map(|path| Some(path.strip_prefix(&root).ok()?.display().to_string()))
+        .filter(|path| !path.starts_with("registry/"))
+        .collect();
+    assert_eq!(users.len(), 2, "{users:?}");
+    assert!(users.contains(&"cli/gather.rs".into()), "{users:?}");
+    assert!(users.contains(&"cli/plugin/share.rs".into()), "{users:?}");
+}
+
 #[test]
 fn every_example_is_run_by_a_test() {
     let tests: String = sources(&repository().join("tests"))

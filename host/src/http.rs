@@ -91,6 +91,8 @@ pub enum TransportError {
         origin: String,
         /// Its status.
         status: u16,
+        /// Where it leads.
+        location: Option<String>,
     },
     /// The body is larger than any answer.
     #[error("the answer from {origin} is larger than {limit} bytes", limit = BODY_LIMIT)]
@@ -336,9 +338,11 @@ impl Http {
         let sent = builder.send().await;
         let response = sent.map_err(|error| failure(&error, &origin))?;
         if response.status().is_redirection() {
+            let location = response.headers().get("location");
             return Err(TransportError::Redirect {
                 origin,
                 status: response.status().as_u16(),
+                location: location.and_then(|to| to.to_str().ok()).map(str::to_owned),
             });
         }
         Ok(response)

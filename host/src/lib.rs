@@ -49,6 +49,12 @@ pub mod request;
 /// The one file that opens sockets for providers.
 pub mod http;
 
+/// Plugins from elsewhere: artifacts in registries, files at URLs.
+pub mod registry;
+
+/// Which plugins the experiments of a folder use: `xhost.lock`.
+pub mod pins;
+
 /// A trial as the results tell it.
 pub mod record;
 

@@ -6,7 +6,11 @@
     reason = "this is the file that reads the environment"
 )]
 
+/// What `docker login` left.
+mod docker;
+
 use std::fmt;
+use std::path::PathBuf;
 
 /// A credential. It cannot be printed.
 #[derive(Clone)]
@@ -21,6 +25,11 @@ impl Secret {
             .map(|value| value.trim().to_owned())
             .filter(|value| !value.is_empty())
             .map(Secret)
+    }
+
+    /// A credential that came from a credential: a token, a header.
+    pub(crate) fn of(value: String) -> Secret {
+        Secret(value)
     }
 
     /// The credential itself, for the one place that sends it.
@@ -54,6 +63,63 @@ pub(crate) fn all_in_the_environment() -> Vec<(String, Secret)> {
     all
 }
 
+/// How one logs in to a registry.
+#[derive(Clone, Debug)]
+pub enum Login {
+    /// As a user.
+    Password {
+        /// Who.
+        user: String,
+        /// The password, or a token that stands for one.
+        password: Secret,
+    },
+    /// With a token that the registry takes as it is.
+    Token(Secret),
+}
+
+/// Whose words name a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// The user's own: `xhost plugin push` and `pull`.
+    User,
+    /// An experiment's, which may be somebody else's.
+    Experiment,
+}
+
+/// The login for a registry. The variables are for the one that `XHOST_REGISTRY` names; where it is not set, for the one
+/// that the user names, and for none that an experiment names. Then what `docker login` left for this very registry.
+#[must_use]
+pub fn registry_login(registry: &str, named_by: NamedBy) -> Option<Login> {
+    let meant = match plain_variable("XHOST_REGISTRY") {
+        Some(named) => named == registry,
+        None => named_by == NamedBy::User,
+    };
+    let own = meant.then(login_from_environment).flatten();
+    own.or_else(|| docker::login(&docker_config()?, registry))
+}
+
+fn login_from_environment() -> Option<Login> {
+    if let Some(token) = Secret::from_environment("XHOST_REGISTRY_TOKEN") {
+        return Some(Login::Token(token));
+    }
+    Some(Login::Password {
+        user: plain_variable("XHOST_REGISTRY_USER")?,
+        password: Secret::from_environment("XHOST_REGISTRY_PASSWORD")?,
+    })
+}
+
+/// `config.json` of Docker, where it looks for it.
+fn docker_config() -> Option<PathBuf> {
+    let named = plain_variable("DOCKER_CONFIG").map(PathBuf::from);
+    let at_home = || Some(etcetera::home_dir().ok()?.join(".docker"));
+    Some(named.or_else(at_home)?.join("config.json"))
+}
+
+fn plain_variable(variable: &str) -> Option<String> {
+    let value = std::env::var(variable).ok()?.trim().to_owned();
+    (!value.is_empty()).then_some(value)
+}
+
 #[cfg(test)]
 impl Secret {
     pub(crate) fn for_test(value: &str) -> Secret {
@@ -77,7 +143,7 @@ pub fn base_url_from_environment(variable: &str) -> Option<String> {
 
 /// Cargo's own folder, where the environment names one: its path is kept out of what is built.
 #[must_use]
-pub fn cargo_home_from_environment() -> Option<std::path::PathBuf> {
+pub fn cargo_home_from_environment() -> Option<PathBuf> {
     std::env::var("CARGO_HOME")
         .ok()
         .filter(|folder| !folder.is_empty())

@@ -1,5 +1,8 @@
 //! What the integration tests share: the program in a sandbox of folders, a simulator beside it, and the shared data.
 
+/// A real registry.
+pub mod registry;
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -4,6 +4,7 @@
 use super::build::{BuildError, build};
 use super::embedded::{JS_SDK, PYTHON_SDK, WIT};
 use super::source::{Script, Source, SourceError};
+use crate::machine::private_folder;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,10 @@ impl Workshop {
         let Source::Script(script) = &source else {
             return Err(SourceError::Extension(file.into()).into());
         };
-        let built = self.built.as_deref().filter(|folder| private(folder));
+        let built = self
+            .built
+            .as_deref()
+            .filter(|folder| private_folder(folder));
         let built = built.ok_or(ScriptError::NoCache)?;
         let folder = built.join(key(script));
         let component = folder.join(format!("{}.wasm", script.stem()));
@@ -126,19 +130,4 @@ fn digest(file: &Path) -> std::io::Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(fs::File::open(file)?)?;
     Ok(hasher.finalize().to_hex().to_string())
-}
-
-/// Makes the folder, or checks that it is ours alone.
-fn private(folder: &Path) -> bool {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-    let made = fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder);
-    let Ok(metadata) = made.and_then(|()| fs::symlink_metadata(folder)) else {
-        return false;
-    };
-    metadata.is_dir()
-        && metadata.uid() == rustix::process::geteuid().as_raw()
-        && metadata.mode() & 0o077 == 0
 }

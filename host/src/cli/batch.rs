@@ -103,7 +103,7 @@ pub(super) async fn resume(arguments: Resume) -> Result<Exit, Failure> {
 pub(super) async fn cancel_run(arguments: Cancel) -> Result<Exit, Failure> {
     let (again, _) = started(&arguments.run)?;
     let chosen: &chosen::Chosen = again.chosen();
-    let experiments = chosen.experiments()?;
+    let experiments = chosen.experiments().await?;
     let engine = Engine::new(places::compiled()).map_err(|e| Failure::new(Exit::Internal, e))?;
     let mut lanes = Lanes::new(Network::Real, &experiments, chosen.concurrency());
     for experiment in &experiments {
@@ -149,7 +149,7 @@ pub(super) async fn adopt_batch(command: Batch) -> Result<Exit, Failure> {
         sampling: None::<Sampling>,
     };
     let engine = Engine::new(places::compiled()).map_err(|e| Failure::new(Exit::Internal, e))?;
-    let mut library = Library::new(&engine, &[]).map_err(Failure::wrong)?;
+    let mut library = Library::empty(&engine);
     let mut lanes = Lanes::new(Network::Real, &[], None);
     let lane = lanes
         .of_model(&model, &mut library)

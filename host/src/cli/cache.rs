@@ -1,6 +1,7 @@
 //! `xhost cache`: what the store has for a trial, and why not.
 
 use super::carry::{Run, existing_store};
+use super::gather::{Pinning, gather};
 use super::{Exit, Failure, places};
 use crate::experiment::{Experiment, Parts};
 use crate::kept;
@@ -134,9 +135,10 @@ fn wanted(arguments: &Arguments) -> Result<(String, Wanted), Failure> {
 async fn plan(run: &str, engine: &Engine, store: &Store) -> Result<Plan, Failure> {
     if Path::new(run).is_file() {
         let experiment = Experiment::load(Path::new(run), &Parts::default(), &[]);
-        let experiment = experiment.map_err(Failure::wrong)?;
-        let mut lanes = Lanes::new(Network::Real, std::slice::from_ref(&experiment), None);
-        return Plan::new(&experiment, engine, &mut lanes)
+        let mut experiments = [experiment.map_err(Failure::wrong)?];
+        gather(&mut experiments, &Pinning::default()).await?;
+        let mut lanes = Lanes::new(Network::Real, &experiments, None);
+        return Plan::new(&experiments[0], engine, &mut lanes)
             .await
             .map_err(Failure::wrong);
     }

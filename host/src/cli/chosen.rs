@@ -1,7 +1,7 @@
 //! Which experiments a command is about, and where their answers are: the same words for every command.
 
+use super::gather::{Pinning, gather};
 use super::{Failure, places};
-use crate::authoring::Source;
 use crate::experiment::{Experiment, Parts, is_override};
 use std::path::{Path, PathBuf};
 
@@ -11,9 +11,12 @@ pub(super) struct Chosen {
     /// Experiment files, and settings as KEY=VALUE (a comma makes a sweep) [default: xhost.yaml]
     #[arg(value_name = "FILE | KEY=V1,V2")]
     pub(super) words: Vec<String>,
-    /// Plugin: a component (what it does is read from the file), or a .py or .js file with a function `score` or `prompt`
-    #[arg(long, value_name = "WASM | PY | JS")]
-    pub(super) plugin: Vec<PathBuf>,
+    /// Plugin: a component (what it does is read from it), a .py or .js file with a function `score` or `prompt`, a built-in
+    /// one's name, a URL with a digest, or REGISTRY/NAME:TAG
+    #[arg(long, value_name = "PLUGIN")]
+    pub(super) plugin: Vec<String>,
+    #[command(flatten)]
+    pub(super) pinning: Pinning,
     /// Dataset: JSONL, CSV or Parquet; quote globs
     #[arg(long, value_name = "FILE")]
     pub(super) dataset: Option<String>,
@@ -50,20 +53,15 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    /// The experiments, read. Plugins given as `.py` and `.js` are the components that they are built into, now or
-    /// earlier.
-    pub(super) fn experiments(&self) -> Result<Vec<Experiment>, Failure> {
+    /// The experiments, read, and their plugins made ready.
+    pub(super) async fn experiments(&self) -> Result<Vec<Experiment>, Failure> {
         let mut experiments = self.read()?;
-        let plugins = experiments.iter_mut().flat_map(|one| &mut one.plugins);
-        for plugin in plugins.filter(|plugin| Source::is_script(plugin)) {
-            *plugin = places::workshop()
-                .component(plugin, |said| eprintln!("{said}"))
-                .map_err(Failure::wrong)?;
-        }
+        gather(&mut experiments, &self.pinning).await?;
         Ok(experiments)
     }
 
-    fn read(&self) -> Result<Vec<Experiment>, Failure> {
+    /// The experiments as written.
+    pub(super) fn read(&self) -> Result<Vec<Experiment>, Failure> {
         let (overrides, files): (Vec<String>, Vec<String>) = self
             .words
             .iter()

@@ -21,7 +21,7 @@ Examples:
 
 /// Look at this machine: the real memory limit, processors, disk, and a checklist with what to do
 ///
-/// Sends nothing, unless --reach asks for it.
+/// Asks no provider, unless --reach wants it.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -46,7 +46,7 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     let (works, lanes) = match chosen.names_any() {
         false => (Vec::new(), Vec::new()),
         true => {
-            let ahead = Ahead::look(&chosen, &chosen.experiments()?).await?;
+            let ahead = Ahead::look(&chosen, &chosen.experiments().await?).await?;
             (ahead.forecasts.iter().map(work).collect(), ahead.lanes)
         }
     };

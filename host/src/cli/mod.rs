@@ -45,6 +45,9 @@ mod store;
 /// Which experiments a command is about.
 mod chosen;
 
+/// Their plugins, made ready.
+mod gather;
+
 /// What is looked at before a run begins.
 mod start;
 

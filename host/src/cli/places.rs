@@ -34,6 +34,12 @@ pub(super) fn compiled() -> Option<Compiled> {
     })
 }
 
+/// Plugins from elsewhere, by content; `None` where there is no home to keep them in.
+pub(super) fn fetched() -> Option<PathBuf> {
+    let places = choose_base_strategy().ok()?;
+    Some(places.cache_dir().join("xhost").join("plugins"))
+}
+
 /// An author's things: built scripts in the cache, compilers in the data folder.
 pub(super) fn workshop() -> Workshop {
     let places = choose_base_strategy().ok();

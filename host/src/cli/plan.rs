@@ -31,7 +31,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
-    let experiments = arguments.chosen.experiments()?;
+    let experiments = arguments.chosen.experiments().await?;
     let ahead = Ahead::look(&arguments.chosen, &experiments).await?;
     if arguments.json {
         // Not by way of a JSON value: it would write amounts as what a double makes of them.

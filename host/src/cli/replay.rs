@@ -154,10 +154,13 @@ fn substitute(arguments: &Arguments, engine: &Engine) -> Result<Option<Substitut
     };
     let plugin = Plugin::from_file(engine, file)
         .and_then(|plugin| plugin.expect(Kind::Scorer, "`--with-plugin`"));
-    let params = arguments.params.as_deref().map(|text| {
-        crate::json::check(text).map_err(|what| Failure::wrong(format!("--params {what}")))?;
-        Ok(Arc::new(text.to_owned()))
-    });
+    let params = arguments
+        .params
+        .as_deref()
+        .map(|text| -> Result<_, Failure> {
+            crate::json::check(text).map_err(|what| Failure::wrong(format!("--params {what}")))?;
+            Ok(Arc::new(text.to_owned()))
+        });
     Ok(Some(Substitute {
         plugin: plugin.map_err(Failure::wrong)?,
         label: arguments.label.clone(),

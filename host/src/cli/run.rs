@@ -78,6 +78,7 @@ impl Arguments {
     pub(super) fn go_on(&mut self, plan: String, words: Vec<String>) {
         self.earlier = Some((plan, words));
         self.batch.detach = false;
+        self.chosen.pinning.forget_updates();
     }
 
     /// The experiments that the words choose.
@@ -117,7 +118,7 @@ pub(super) struct Batch {
 
 /// Runs the experiments.
 pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
-    let experiments = arguments.chosen.experiments()?;
+    let experiments = arguments.chosen.experiments().await?;
     let engine = Engine::new(places::compiled()).map_err(|e| Failure::new(Exit::Internal, e))?;
     let stage = Stage::set(&arguments, &experiments).await?;
     let concurrency = arguments.chosen.concurrency();
@@ -187,7 +188,7 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     };
     let exit = tokio::select! {
         exit = run_all(&arguments, jobs, process) => exit,
-        never = steer::watch(steered, ceiling, || arguments.chosen.experiments()) => match never {},
+        never = steer::watch(steered, ceiling, || arguments.chosen.read()) => match never {},
     };
     interrupts.abort();
     // What it is in the midst of stands in the journal.

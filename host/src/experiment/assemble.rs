@@ -2,6 +2,7 @@
 //!
 //! The pipeline of this module. Takes the file's text as an argument.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use super::report::{ROOT_KEYS, Sources};
 use super::sweep::{self, RawCell};
 use super::tree::{Kind, Node, Origin, Place, quoted};
 use super::values::{is_name, name_message, one_or_many};
-use super::{Cell, Experiment, Parts, check, typed};
+use super::{Cell, Experiment, Parts, PluginWord, check, typed};
 
 /// The keys that all cells share.
 #[derive(Default, Deserialize)]
@@ -61,6 +62,8 @@ pub(super) fn from_file(
     };
     let (heading, cells) = cells(tree, &sources)?;
     Ok(Experiment {
+        plugins: plugins(&heading, folder, parts),
+        components: BTreeMap::new(),
         name: heading.name.map_or_else(|| name_of(file, folder), Ok)?,
         file: Some(file.to_owned()),
         folder: folder.to_owned(),
@@ -68,12 +71,6 @@ pub(super) fn from_file(
         rehearse: heading
             .rehearse
             .map(|rehearse| folder.join(rehearse.replies)),
-        plugins: heading
-            .plugins
-            .iter()
-            .map(|plugin| folder.join(plugin))
-            .chain(parts.plugins.clone())
-            .collect(),
     })
 }
 
@@ -94,20 +91,26 @@ pub(super) fn without_file(
     let (heading, cells) = cells(tree, &sources)?;
     let named_by_dataset = || name_like(&cells[0].settings.dataset.path[0]);
     Ok(Experiment {
+        plugins: plugins(&heading, Path::new(""), parts),
+        components: BTreeMap::new(),
         name: heading.name.unwrap_or_else(named_by_dataset),
         file: None,
         folder: PathBuf::from("."),
         rehearse: heading
             .rehearse
             .map(|rehearse| PathBuf::from(rehearse.replies)),
-        plugins: heading
-            .plugins
-            .iter()
-            .map(PathBuf::from)
-            .chain(parts.plugins.clone())
-            .collect(),
         cells,
     })
+}
+
+/// The file's plugins, relative to its folder, then the command line's, relative to the current one.
+fn plugins(heading: &Heading, folder: &Path, parts: &Parts) -> Vec<PluginWord> {
+    let of_file = heading.plugins.iter();
+    let of_file = of_file.map(|word| PluginWord::read(word, folder));
+    let given = parts.plugins.iter();
+    of_file
+        .chain(given.map(|word| PluginWord::read(word, Path::new(""))))
+        .collect()
 }
 
 /// Options first, so that an override has the last word.

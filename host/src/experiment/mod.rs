@@ -15,6 +15,7 @@ mod fault;
 mod files;
 mod json;
 mod near;
+mod plugin_word;
 mod report;
 mod shorthand;
 mod source;
@@ -29,6 +30,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -37,6 +39,7 @@ pub use arguments::is_override;
 pub use error::{ExperimentError, Spot};
 pub use files::{included_files, replace_files};
 pub(crate) use near::nearest;
+pub use plugin_word::{PluginWord, short_name};
 pub use values::{RowRange, Span};
 pub use written::{
     Cache, CachePolicy, Dataset, Fields, Format, Limits, Mode, Model, Prompt, Sampling, Scorer,
@@ -56,8 +59,21 @@ pub struct Experiment {
     pub cells: Vec<Cell>,
     /// Where `--rehearse` finds its replies, with `folder` before it.
     pub rehearse: Option<PathBuf>,
-    /// Component files: the file's with `folder` before them, then the command line's.
-    pub plugins: Vec<PathBuf>,
+    /// Plugins that are given: the file's, then the command line's.
+    pub plugins: Vec<PluginWord>,
+    /// The components that stand for words of `plugins` and of the cells: fetched, built or found by whoever read this.
+    pub components: BTreeMap<PluginWord, Component>,
+}
+
+/// A component on this machine's disk that stands for a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// The plugin's name.
+    pub name: String,
+    /// Where its bytes are.
+    pub file: PathBuf,
+    /// The blake3 of its bytes; what else lies there by now is refused.
+    pub digest: [u8; 32],
 }
 
 /// One config.
@@ -82,8 +98,8 @@ pub struct Parts {
     pub prompt: Option<String>,
     /// `--scorer`: if there is one, they replace all of `scorers`.
     pub scorers: Vec<String>,
-    /// `--plugin`, relative to the current folder: added to the file's.
-    pub plugins: Vec<PathBuf>,
+    /// `--plugin`, a file relative to the current folder: added to the file's.
+    pub plugins: Vec<String>,
 }
 
 impl Experiment {

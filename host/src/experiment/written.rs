@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::plugin_word::short_name;
 use super::values::{
     RowRange, Span, at_least_one, fraction, label, not_negative, one_or_many, row_ids,
 };
@@ -174,7 +175,7 @@ pub struct Shuffle {
     expecting = "a template's text or a map with `plugin`"
 )]
 pub struct Prompt {
-    /// The plugin's name.
+    /// The plugin: its name, or a file, a URL, an artifact in a registry.
     pub plugin: String,
     /// What it is told; `{"$file": "NAME"}` in it is not replaced yet.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -188,7 +189,7 @@ pub struct Prompt {
     expecting = "`PROVIDER/NAME` or a map with `provider` and `name`"
 )]
 pub struct Model {
-    /// The provider plugin's name.
+    /// The provider plugin: its name, or a file, a URL, an artifact in a registry.
     pub provider: String,
     /// The model, as the provider names it.
     pub name: String,
@@ -262,7 +263,7 @@ pub struct Sampling {
     expecting = "a plugin's name or a map with `plugin`"
 )]
 pub struct Scorer {
-    /// The plugin's name.
+    /// The plugin: its name, or a file, a URL, an artifact in a registry.
     pub plugin: String,
     /// What results call it; no two of a config's scorers share one.
     #[serde(
@@ -280,7 +281,9 @@ impl Scorer {
     /// What results call it: its name, or its plugin's.
     #[must_use]
     pub fn label(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.plugin)
+        self.name
+            .as_deref()
+            .unwrap_or_else(|| short_name(&self.plugin))
     }
 }
 

@@ -75,6 +75,7 @@ fn redirect() -> Reply {
     Err(TransportError::Redirect {
         origin: "http://h".into(),
         status: 302,
+        location: None,
     })
 }
 

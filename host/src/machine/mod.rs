@@ -26,12 +26,16 @@ mod process;
 /// Which kind of container.
 mod container;
 
+/// Folders that are ours alone.
+mod private;
+
 pub use cgroup::Version;
 pub use container::Container;
 pub use cpu::Cpus;
 pub use disk::{Disk, Files};
 pub use memory::{Bound, Group, Memory};
 pub use pressure::{Pressure, Scope};
+pub use private::private_folder;
 pub use process::FanOut;
 pub use tree::Tree;
 

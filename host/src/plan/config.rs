@@ -203,10 +203,9 @@ async fn scorers(
             plugin: PluginUse { plugin, params },
         });
     }
-    let named: Vec<&str> = settings
-        .scorers
+    let named: Vec<&str> = uses
         .iter()
-        .map(|scorer| scorer.plugin.as_str())
+        .map(|scorer| scorer.plugin.plugin.name())
         .collect();
     for name in library.further_scorers(&named) {
         let plugin = library.get(&name, Kind::Scorer, "`--plugin`")?;

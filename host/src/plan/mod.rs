@@ -155,7 +155,7 @@ impl Plan {
         engine: &Engine,
         lanes: &mut Lanes,
     ) -> Result<Plan, PlanError> {
-        let mut library = Library::new(engine, &experiment.plugins)?;
+        let mut library = Library::new(engine, experiment)?;
         let mut configs = Vec::with_capacity(experiment.cells.len());
         for (index, cell) in experiment.cells.iter().enumerate() {
             configs.push(Arc::new(

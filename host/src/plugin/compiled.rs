@@ -4,6 +4,7 @@
 
 use super::engine::{Compiled, Engine};
 use super::load::PluginDigest;
+use crate::machine::private_folder;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::Write;
@@ -64,21 +65,6 @@ fn compile_elsewhere(program: &Path, bytes: &[u8]) -> bool {
         .take()
         .is_some_and(|mut stdin| stdin.write_all(bytes).is_ok());
     child.wait().is_ok_and(|status| status.success()) && written
-}
-
-/// Makes the folder, or checks that it is ours alone.
-fn private_folder(folder: &Path) -> bool {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-    let made = fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder);
-    let Ok(metadata) = made.and_then(|()| fs::symlink_metadata(folder)) else {
-        return false;
-    };
-    metadata.is_dir()
-        && metadata.uid() == rustix::process::geteuid().as_raw()
-        && metadata.mode() & 0o077 == 0
 }
 
 /// Names the engine: another wasmtime, other settings or another processor never see this code.

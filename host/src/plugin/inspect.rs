@@ -66,13 +66,19 @@ pub enum LoadError {
     },
     /// Neither a file nor a plugin that is part of xhost.
     #[error(
-        "there is no plugin `{name}`: no plugin given with --plugin (or under `plugins:`) has that name, and the built-in ones are {known}"
+        "there is no plugin `{name}`: no plugin given with --plugin (or under `plugins:`) has that name, and the built-in ones are {known}; a file is named with its ending"
     )]
     Unknown {
         /// The name asked for.
         name: String,
         /// The built-in ones.
         known: String,
+    },
+    /// It is elsewhere, and nobody fetched it.
+    #[error("the plugin {word} is not on this machine: `xhost plan` and `xhost run` fetch it")]
+    NotHere {
+        /// Its URL or reference.
+        word: String,
     },
     /// The file is larger than any plugin needs to be.
     #[error("the plugin {name} has {bytes} bytes; the limit is {limit}", limit = SIZE_LIMIT)]

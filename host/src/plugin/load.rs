@@ -9,6 +9,7 @@ use super::fit;
 use super::inspect::{Inspected, Kind, LoadError, SIZE_LIMIT, scan, validate};
 use super::observe::Observer;
 use super::sandbox::Sandbox;
+use crate::experiment::Component as Known;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -92,8 +93,26 @@ impl Plugin {
             || path.display().to_string(),
             |stem| stem.to_string_lossy().into_owned(),
         );
-        let mut plugin = Plugin::made(engine, &name, &bytes)?;
+        let mut plugin = Plugin::made(engine, &name, &bytes, PluginDigest::of(&bytes))?;
         plugin.file = std::path::absolute(path).ok();
+        Ok(plugin.shared())
+    }
+
+    /// Reads a component that stands for a word, and no other than that.
+    ///
+    /// # Errors
+    /// As [`Plugin::from_file`], and where the file is another one by now.
+    pub fn from_component(engine: &Engine, component: &Known) -> Result<Plugin, LoadError> {
+        let bytes = read(&component.file)?;
+        let digest = PluginDigest::of(&bytes);
+        if digest.as_bytes() != &component.digest {
+            return Err(LoadError::Read {
+                path: component.file.clone(),
+                cause: std::io::Error::other("it changed while it was looked at; try again"),
+            });
+        }
+        let mut plugin = Plugin::made(engine, &component.name, &bytes, digest)?;
+        plugin.file = std::path::absolute(&component.file).ok();
         Ok(plugin.shared())
     }
 
@@ -102,12 +121,17 @@ impl Plugin {
     /// # Errors
     /// Where they are no plugin.
     pub fn from_bytes(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Plugin, LoadError> {
-        Plugin::made(engine, name, bytes).map(Loaded::shared)
+        Plugin::made(engine, name, bytes, PluginDigest::of(bytes)).map(Loaded::shared)
     }
 
-    fn made(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Loaded, LoadError> {
+    /// `digest` is that of the bytes.
+    fn made(
+        engine: &Engine,
+        name: &str,
+        bytes: &[u8],
+        digest: PluginDigest,
+    ) -> Result<Loaded, LoadError> {
         let inspected = scan(name, bytes)?;
-        let digest = PluginDigest::of(bytes);
         let component = match compiled::earlier(engine, &digest) {
             Some(component) => component,
             None => compile(engine, name, &digest, bytes)?,

@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A component: its name and its bytes.
-struct Component {
-    name: String,
-    bytes: Vec<u8>,
+pub(super) struct Component {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// A component's file, a built-in's name, a project's folder (built before), or a .py or .js file (built now, or kept).
-fn component(plugin: &Path) -> Result<Component, Failure> {
+pub(super) fn component(plugin: &Path) -> Result<Component, Failure> {
     if let Some((name, bytes)) = plugin
         .to_str()
         .and_then(|name| Some((name, builtin::bytes(name)?)))

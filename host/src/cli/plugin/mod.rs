@@ -6,6 +6,9 @@ mod author;
 /// Checking, testing and measuring them.
 mod examine;
 
+/// Giving them to others, and getting others'.
+mod share;
+
 use super::{Exit, Failure, places};
 use crate::plugin::inspect::SIZE_LIMIT;
 use crate::plugin::{Compiled, Engine, Plugin, builtin};
@@ -39,6 +42,8 @@ pub(super) enum Command {
     Check(examine::Check),
     Test(examine::Test),
     Bench(examine::Bench),
+    Push(share::Push),
+    Pull(share::Pull),
 }
 
 pub(super) async fn main(command: Command) -> Result<Exit, Failure> {
@@ -48,6 +53,8 @@ pub(super) async fn main(command: Command) -> Result<Exit, Failure> {
         Command::Check(arguments) => examine::check(&arguments).await,
         Command::Test(arguments) => examine::test(&arguments).await,
         Command::Bench(arguments) => examine::bench(&arguments).await,
+        Command::Push(arguments) => share::push(&arguments).await,
+        Command::Pull(arguments) => share::pull(&arguments).await,
         Command::List { json } => show(None, json).await,
         Command::Show { plugin, json } => show(Some(&plugin), json).await,
     }

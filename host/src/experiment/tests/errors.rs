@@ -148,6 +148,10 @@ fn a_value_of_a_wrong_type_or_size_says_what_to_write() {
             "18: `scorers.1` is called `match`, as is `scorers.0`; give one of them another `name`",
         ),
         (
+            "scorers: [match, 'ghcr.io/ml/match:1.0']",
+            "18: `scorers.1` is called `match`, as is `scorers.0`; give one of them another `name`",
+        ),
+        (
             "scorers: [a, {plugin: b, name: a}]",
             "14: `scorers.1` is called `a`, as is `scorers.0`; give one of them another `name`",
         ),

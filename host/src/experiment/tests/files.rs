@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::super::{Experiment, Parts, included_files, replace_files};
+use super::super::{Experiment, Parts, PluginWord, included_files, replace_files};
 use super::BASE;
 
 #[track_caller]
@@ -101,7 +101,7 @@ fn paths_of_the_file_are_relative_to_its_folder_and_those_of_options_to_the_curr
     assert_eq!(experiment.folder, folder.path());
     assert_eq!(
         experiment.plugins,
-        [folder.path().join("a.wasm"), "b.wasm".into()]
+        [folder.path().join("a.wasm"), "b.wasm".into()].map(PluginWord::File)
     );
     assert_eq!(experiment.rehearse, Some(folder.path().join("r.jsonl")));
     let here = std::path::absolute("other.jsonl").unwrap();

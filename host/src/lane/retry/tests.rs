@@ -19,8 +19,11 @@ fn broken() -> Trouble {
 }
 
 fn redirect() -> Trouble {
-    let (origin, status) = ("http://h".into(), 302);
-    Trouble::Transport(TransportError::Redirect { origin, status })
+    Trouble::Transport(TransportError::Redirect {
+        origin: "http://h".into(),
+        status: 302,
+        location: None,
+    })
 }
 
 fn too_large() -> Trouble {
