@@ -5,6 +5,9 @@ mod support;
 /// The whole main job on real data, cold, warm, killed and large.
 mod gsm8k;
 
+/// What the README shows.
+mod readme;
+
 /// What a run does with settings, files and results.
 mod run;
 

@@ -60,6 +60,9 @@ mod plan;
 /// `xhost doctor`.
 mod doctor;
 
+#[cfg(test)]
+mod tests;
+
 use crate::stop::StopReason;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

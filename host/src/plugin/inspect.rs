@@ -286,7 +286,7 @@ impl<'a> Scan<'a> {
             Payload::CodeSectionEntry(body) => {
                 self.bound(
                     "bytes in one function",
-                    body.range().end - body.range().start,
+                    body.range().len() as u64,
                     BODY_BYTES as u64,
                 )?;
             }
