@@ -38,7 +38,12 @@ fn the_first_command_of_the_readme_prints_what_stands_there() {
         .strip_prefix("cargo run --release -- ")
         .expect("the first command runs from the sources");
     let place = Place::new();
-    for file in ["questions.jsonl", "replies.jsonl", "shots.jsonl", "xhost.yaml"] {
+    for file in [
+        "questions.jsonl",
+        "replies.jsonl",
+        "shots.jsonl",
+        "xhost.yaml",
+    ] {
         let name = format!("examples/arithmetic/{file}");
         let text = std::fs::read_to_string(repository().join(&name)).expect("it is there");
         place.write(&name, &text);

@@ -26,12 +26,30 @@ fn commands(markdown: &str) -> Vec<String> {
 fn every_command_in_the_documentation_is_taken() {
     let files = [
         ("README.md", include_str!("../../../README.md")),
-        ("plugins/README.md", include_str!("../../../plugins/README.md")),
-        ("examples/prompt-rust", include_str!("../../../examples/prompt-rust/README.md")),
-        ("examples/provider-rust", include_str!("../../../examples/provider-rust/README.md")),
-        ("examples/scorer-js", include_str!("../../../examples/scorer-js/README.md")),
-        ("examples/scorer-python", include_str!("../../../examples/scorer-python/README.md")),
-        ("examples/scorer-rust", include_str!("../../../examples/scorer-rust/README.md")),
+        (
+            "plugins/README.md",
+            include_str!("../../../plugins/README.md"),
+        ),
+        (
+            "examples/prompt-rust",
+            include_str!("../../../examples/prompt-rust/README.md"),
+        ),
+        (
+            "examples/provider-rust",
+            include_str!("../../../examples/provider-rust/README.md"),
+        ),
+        (
+            "examples/scorer-js",
+            include_str!("../../../examples/scorer-js/README.md"),
+        ),
+        (
+            "examples/scorer-python",
+            include_str!("../../../examples/scorer-python/README.md"),
+        ),
+        (
+            "examples/scorer-rust",
+            include_str!("../../../examples/scorer-rust/README.md"),
+        ),
     ];
     let mut seen = 0;
     for (file, text) in files {
