@@ -1,12 +1,13 @@
-//! The batch lane as a user has it: the same results as live, every end that a batch can have, and nothing paid for twice.
+//! The batch lane as a user has it: the same results as live, and nothing paid for twice.
 
+use crate::guests::component;
 use crate::support::{Place, Simulator, shared_data};
 use serde_json::{Value, json};
 
 /// Two dialects: the provider's setting, and the path below the simulator's address.
-const DIALECTS: [(&str, &str); 2] = [("openai", "/v1"), ("anthropic", "")];
+pub const DIALECTS: [(&str, &str); 2] = [("openai", "/v1"), ("anthropic", "")];
 
-fn place(rows: usize) -> Place {
+pub fn place(rows: usize) -> Place {
     let place = Place::new();
     let rows: String = (0..rows)
         .map(|id| {
@@ -17,7 +18,12 @@ fn place(rows: usize) -> Place {
     place
 }
 
-fn experiment(place: &Place, simulator: &Simulator, (provider, path): (&str, &str), more: &str) {
+pub fn experiment(
+    place: &Place,
+    simulator: &Simulator,
+    (provider, path): (&str, &str),
+    more: &str,
+) {
     place.write(
         "xhost.yaml",
         &format!(
@@ -33,7 +39,7 @@ mode: batch
     );
 }
 
-const RUN: [&str; 4] = ["--store", "s.redb", "--out", "out"];
+pub const RUN: [&str; 4] = ["--store", "s.redb", "--out", "out"];
 
 /// Everything about a trial but the names of the answers' bytes, which hold the server's own ids.
 fn told(place: &Place, file: &str) -> Vec<Value> {
@@ -123,105 +129,6 @@ limits: {{concurrency: 100}}
     }
 }
 
-/// Runs twelve requests against a server whose first batches end in these ways.
-fn ends(dialect: (&str, &str), ends: &str, code: i32) -> (Place, Simulator) {
-    let place = place(12);
-    let simulator = Simulator::start(&["--batch-ends", ends]);
-    experiment(&place, &simulator, dialect, "");
-    place.run(&RUN).expect(code);
-    (place, simulator)
-}
-
-#[test]
-fn whatever_an_end_leaves_unanswered_is_queued_again_and_what_it_answered_is_kept() {
-    for dialect in DIALECTS {
-        for (end, batches) in [
-            ("completed", 1),
-            ("expired", 2),
-            ("cancelled", 2),
-            ("no-output", 2),
-            ("missing", 2),
-            ("broken", 2),
-            ("unknown", 1),
-            ("duplicate", 1),
-            ("cut-stream", 1),
-        ] {
-            let (place, simulator) = ends(dialect, end, 0);
-            let stats = simulator.stats();
-            let what = format!("{dialect:?} {end}: {stats}");
-            assert_eq!(stats["charged"], 12, "{what}");
-            assert_eq!(stats["repeated"], 0, "{what}");
-            assert_eq!(stats["batches"], batches, "{what}");
-            let trials = place.lines("out/trials.jsonl");
-            assert_eq!(trials.len(), 12, "{what}");
-            assert!(
-                trials.iter().all(|trial| trial["failure"].is_null()),
-                "{what}"
-            );
-        }
-    }
-}
-
-fn failures(place: &Place) -> Vec<(String, String)> {
-    let trials = place.lines("out/trials.jsonl");
-    assert_eq!(trials.len(), 12, "every trial is in the results");
-    let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    let failed = trials.iter().filter(|trial| !trial["failure"].is_null());
-    failed
-        .map(|trial| {
-            (
-                text(&trial["failure"]["cause"]),
-                text(&trial["failure"]["message"]),
-            )
-        })
-        .collect()
-}
-
-#[test]
-fn a_request_that_the_provider_refuses_fails_with_its_reason() {
-    for dialect in DIALECTS {
-        let (place, simulator) = ends(dialect, "errors-only", 3);
-        let failures = failures(&place);
-        assert_eq!(failures.len(), 12);
-        for (cause, message) in failures {
-            assert_eq!(cause, "rejected");
-            assert!(
-                message.contains("This request is not allowed."),
-                "{message}"
-            );
-        }
-        assert_eq!(simulator.count("charged"), 0);
-    }
-}
-
-#[test]
-fn a_batch_that_fails_at_validation_fails_its_requests_with_the_reason() {
-    let (place, simulator) = ends(DIALECTS[0], "failed", 3);
-    for (cause, message) in failures(&place) {
-        assert_eq!(cause, "rejected");
-        assert!(message.contains("invalid_json_line"), "{message}");
-    }
-    assert_eq!(simulator.count("charged"), 0);
-}
-
-#[test]
-fn a_request_is_queued_again_three_times_and_not_for_ever() {
-    for dialect in DIALECTS {
-        let (place, simulator) = ends(dialect, "no-output,no-output,no-output", 3);
-        let failures = failures(&place);
-        assert_eq!(failures.len(), 12);
-        assert!(failures[0].1.contains("in 3 batches"), "{failures:?}");
-        assert_eq!(simulator.count("batches"), 3);
-        let (place, _) = ends(dialect, "expired,expired,expired", 3);
-        let failed = self::failures(&place);
-        assert!(!failed.is_empty() && failed.len() < 12, "{failed:?}");
-        assert!(
-            failed.iter().all(|(cause, _)| cause == "timeout"),
-            "{failed:?}"
-        );
-    }
-}
-
 #[test]
 fn errors_of_single_lines_that_pass_are_asked_again() {
     for dialect in DIALECTS {
@@ -256,76 +163,82 @@ fn what_does_not_fit_the_accounts_enqueued_tokens_waits_for_its_turn() {
         states.all(|batch| batch["state"] == "ingested"),
         "none was refused: {batches}"
     );
-
-    let place = self::place(40);
-    let simulator = Simulator::start(&["--batch-tokens", "400"]);
-    experiment(&place, &simulator, DIALECTS[0], "");
-    place.run(&RUN).expect(0);
-    let found_out = simulator.stats();
-    assert_eq!(
-        found_out["charged"], 40,
-        "a limit that nobody told is found: {found_out}"
-    );
 }
 
 #[test]
 fn turns_and_judges_travel_in_rounds() {
-    let place = place(6);
-    let simulator = Simulator::start(&[]);
-    experiment(
-        &place,
-        &simulator,
-        DIALECTS[0],
-        "models: {judge: {provider: openai, name: judge, base_url: 'http://ADDRESS/v1', sampling: {max_tokens: 9}}}\n"
-            .replace("ADDRESS", &simulator.address)
-            .as_str(),
-    );
-    let yaml = place.read("xhost.yaml").replace(
-        "scorers: [includes]",
-        "scorers: [includes, {plugin: model-graded, params: {model: judge}}]",
-    );
-    place.write("xhost.yaml", &yaml);
-    let ran = place.run(&RUN);
-    let trials = place.lines("out/trials.jsonl");
-    assert_eq!(trials.len(), 6, "{}", ran.stderr());
-    assert!(
-        trials
-            .iter()
-            .all(|trial| trial["requests"].as_array().map(Vec::len) == Some(2))
-    );
-    let stats = simulator.stats();
-    assert_eq!(
-        (&stats["calls"], &stats["batches"]),
-        (&json!(0), &json!(2)),
-        "{stats}"
-    );
+    let Some(builder) = component(
+        "second-thoughts",
+        "examples/prompt-rust/second-thoughts.wasm",
+    ) else {
+        return;
+    };
+    for dialect in DIALECTS {
+        let place = place(6);
+        let simulator = Simulator::start(&[]);
+        let (provider, path) = dialect;
+        let judge = format!(
+            "models: {{judge: {{provider: {provider}, name: judge, base_url: 'http://{}{path}', sampling: {{max_tokens: 9}}}}}}\n",
+            simulator.address
+        );
+        experiment(&place, &simulator, dialect, &judge);
+        let yaml = place
+            .read("xhost.yaml")
+            .replace(
+                "scorers: [includes]",
+                "scorers: [includes, {plugin: model-graded, params: {model: judge}}]",
+            )
+            .replace(
+                "prompt: '{{ input }}'",
+                "prompt: {plugin: second-thoughts, params: {rounds: 2}}",
+            );
+        place.write("xhost.yaml", &yaml);
+        let builder = builder.to_str().expect("a path in UTF-8");
+        let ran = place.run(&[&RUN[..], &["--plugin", builder]].concat());
+        let trials = place.lines("out/trials.jsonl");
+        assert_eq!(trials.len(), 6, "{}", ran.stderr());
+        for trial in &trials {
+            let requests = trial["requests"].as_array().map(Vec::len);
+            assert_eq!(requests, Some(4), "three turns and a judge: {trial}");
+        }
+        let stats = simulator.stats();
+        assert_eq!(
+            (&stats["calls"], &stats["batches"], &stats["charged"]),
+            (&json!(0), &json!(4), &json!(24)),
+            "each round is one batch: {stats}"
+        );
+    }
 }
 
 #[test]
-fn auto_goes_by_the_number_of_missing_answers_and_says_so() {
-    let small = place(12);
+fn configs_of_one_sweep_travel_each_in_its_own_mode() {
+    let place = place(6);
     let simulator = Simulator::start(&[]);
-    experiment(&small, &simulator, DIALECTS[0], "");
-    small
-        .run(&[&RUN[..], &["--mode", "auto"]].concat())
-        .expect(0)
-        .says(&["mode auto: live, for only 12 requests"]);
-    assert_eq!(simulator.count("batches"), 0);
-    let large = place(1_000);
-    experiment(&large, &simulator, DIALECTS[1], "");
-    large
-        .run(&[&RUN[..], &["--mode", "auto"]].concat())
-        .expect(0)
-        .says(&["mode auto: batch, for 1000 requests"]);
-    assert_eq!(simulator.count("batches"), 1);
-    large
-        .run(&["--rehearse", "--mode", "auto", "--out", "rehearsal"])
-        .expect(0);
-    small.run(&["--rehearse", "--out", "rehearsal"]).expect(0);
+    let sweep = "sweep: {mode: [live, batch], model.name: [one, two]}\n";
+    experiment(&place, &simulator, DIALECTS[0], sweep);
+    let yaml = place.read("xhost.yaml").replace("mode: batch\n", "");
+    place.write("xhost.yaml", &yaml);
+    place.run(&RUN).expect(0);
+    assert_eq!(place.lines("out/trials.jsonl").len(), 24);
+    let stats = simulator.stats();
     assert_eq!(
-        small.lines("rehearsal/trials.jsonl").len(),
-        12,
-        "a rehearsal has batches too"
+        (&stats["charged"], &stats["repeated"]),
+        (&json!(12), &json!(0)),
+        "either mode has what the other paid for: {stats}"
+    );
+
+    let apart = self::place(6);
+    let simulator = Simulator::start(&[]);
+    let sweep = "sweep: [{mode: live, model.name: one}, {mode: batch, model.name: two}]\n";
+    experiment(&apart, &simulator, DIALECTS[1], sweep);
+    let yaml = apart.read("xhost.yaml").replace("mode: batch\n", "");
+    apart.write("xhost.yaml", &yaml);
+    apart.run(&RUN).expect(0);
+    let stats = simulator.stats();
+    assert_eq!(
+        (&stats["calls"], &stats["batches"], &stats["charged"]),
+        (&json!(6), &json!(1), &json!(12)),
+        "{stats}"
     );
 }
 
@@ -360,92 +273,6 @@ fn stragglers_are_cancelled_and_go_live_and_are_paid_for_once() {
             "{stats}"
         );
     }
-}
-
-#[test]
-fn a_detached_run_is_shown_resumed_cancelled_and_adopted() {
-    let place = place(12);
-    let simulator = Simulator::start(&["--batch-delay-ms", "3000"]);
-    experiment(&place, &simulator, DIALECTS[0], "");
-    place
-        .run(&[&RUN[..], &["--detach"]].concat())
-        .expect(0)
-        .says(&["12 trials wait for their batches"]);
-    assert_eq!(simulator.count("charged"), 0);
-    let xhost = |arguments: &[&str]| {
-        let output = place
-            .xhost()
-            .args(arguments)
-            .output()
-            .expect("xhost starts");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{said}");
-        said
-    };
-    let shown = xhost(&["status", "out"]);
-    assert!(
-        shown.contains("submitted") && shown.contains("batch_sim"),
-        "{shown}"
-    );
-    let shown: Value = serde_json::from_str(&xhost(&["status", "out", "--json"])).expect("JSON");
-    assert_eq!(shown["out"]["state"], "stopped", "{shown}");
-    let (id, _) = shown["out"]["batches"]
-        .as_object()
-        .expect("batches")
-        .iter()
-        .next()
-        .expect("one");
-    xhost(&["resume", "out"]);
-    assert_eq!(place.lines("out/trials.jsonl").len(), 12);
-    let stats = simulator.stats();
-    assert_eq!(
-        (&stats["charged"], &stats["batches"]),
-        (&json!(12), &json!(1)),
-        "{stats}"
-    );
-
-    let base_url = simulator.base_url();
-    let adopt = [
-        "batch",
-        "adopt",
-        id,
-        "--model",
-        "openai/demo",
-        "--base-url",
-        &base_url,
-        "--store",
-        "new.redb",
-    ];
-    let said = xhost(&adopt);
-    assert!(said.contains("12 answers are in the store"), "{said}");
-    place
-        .run(&["--store", "new.redb", "--out", "again", "--mode", "live"])
-        .expect(0);
-    assert_eq!(
-        simulator.count("charged"),
-        12,
-        "the adopted answers are found"
-    );
-    assert_eq!(
-        place.read("again/trials.jsonl"),
-        place.read("out/trials.jsonl")
-    );
-
-    let other = self::place(12);
-    let slow = Simulator::start(&["--batch-delay-ms", "3600000"]);
-    experiment(&other, &slow, DIALECTS[1], "");
-    other.run(&[&RUN[..], &["--detach"]].concat()).expect(0);
-    let output = other
-        .xhost()
-        .args(["cancel", "out"])
-        .output()
-        .expect("xhost starts");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        said.contains("cancelled; 0 of 12 requests were answered"),
-        "{said}"
-    );
 }
 
 /// PyPI's `llmock`, a simulator by others, until the end of the test.

@@ -1,6 +1,7 @@
 //! The crash matrix: a run of two batches is killed before and after every change of its journal and every exchange with
-//! the provider, is started again, and the provider has been paid once for each request. A proxy stands between them; it
-//! kills, or it swallows an answer.
+//! the provider, is started again, and the provider has been paid once for each request, and the run has counted that once.
+//! A proxy stands between them; it kills, or it swallows an answer. That no point is left out is shown by the one after the
+//! last, where nothing happens.
 
 use crate::support::{Place, Simulator};
 use std::io::{Read, Write};
@@ -138,7 +139,7 @@ fn place(proxy: &Proxy, (provider, path): (&str, &str)) -> Place {
             "name: small
 dataset: {{path: rows.jsonl}}
 prompt: '{{{{ input }}}}'
-model: {{provider: {provider}, name: one, base_url: 'http://{}{path}', sampling: {{max_tokens: 64}}}}
+model: {{provider: {provider}, name: one, endpoint: sim, base_url: 'http://{}{path}', sampling: {{max_tokens: 64}}}}
 scorers: [includes]
 mode: batch
 sweep: {{model.name: [one, two]}}
@@ -147,7 +148,20 @@ limits: {{timeout: 3s}}
             proxy.address
         ),
     );
+    let price = r#"{"input_cost_per_token": 1, "output_cost_per_token": 1, "input_cost_per_token_batches": 0.001,
+        "output_cost_per_token_batches": 0.01}"#;
+    let prices = format!("{{\"sim/one\": {price}, \"sim/two\": {price}}}");
+    place.write("data-home/xhost/prices.json", &prices);
     place
+}
+
+/// What the trials' tokens cost in batches.
+fn due(trials: &[serde_json::Value]) -> f64 {
+    let tokens = |name: &str| -> u64 {
+        let each = trials.iter().map(|trial| trial["usage"][name].as_u64());
+        each.map(|count| count.expect("a number")).sum()
+    };
+    tokens("input") as f64 * 0.001 + tokens("output") as f64 * 0.01
 }
 
 const RUN: [&str; 5] = ["run", "--store", "s.redb", "--out", "out"];
@@ -187,6 +201,12 @@ fn cell(dialect: (&str, &str), fault: Fault, abort: Option<&str>) -> bool {
         trials.iter().all(|trial| trial["failure"].is_null()),
         "{what}"
     );
+    let summary = place.json("out/summary.json");
+    let (cost, due) = (summary["totals"]["cost_usd"].as_f64(), due(&trials));
+    assert!(
+        cost.is_some_and(|cost| (cost - due).abs() < 1e-9),
+        "{what}: {cost:?} for {due}"
+    );
     struck
 }
 
@@ -219,43 +239,59 @@ fn matrix(cells: Vec<((&'static str, &'static str), Fault, Option<String>)>) -> 
 const OPENAI: (&str, &str) = ("openai", "/v1");
 const ANTHROPIC: (&str, &str) = ("anthropic", "");
 
+/// Exchanges of an undisturbed run. Two batches are an upload, a creation, a look and a reading each; Anthropic's have no
+/// upload of their own.
+const EXCHANGES: [((&str, &str), u32); 2] = [(OPENAI, 8), (ANTHROPIC, 6)];
+
+/// Changes of its journal: planned, submitting, submitted, ended, the answers with what they cost, ingested, for each batch.
+const CHANGES: u32 = 12;
+
+/// Runs the cells, each of which must strike, and those after the last, none of which may.
+fn all_and_no_further(
+    cells: Vec<((&'static str, &'static str), Fault, Option<String>)>,
+    further: Vec<((&'static str, &'static str), Fault, Option<String>)>,
+) {
+    let count = cells.len();
+    eprintln!("crash matrix: {count} points");
+    assert_eq!(matrix(cells), count, "every fault struck");
+    assert_eq!(matrix(further), 0, "and there is no further point");
+}
+
 #[test]
 fn a_run_killed_at_any_exchange_pays_once() {
-    // Two batches are an upload, a creation, a look and a reading each; Anthropic's have no upload of their own.
-    let mut cells = Vec::new();
-    for (dialect, exchanges) in [(OPENAI, 8), (ANTHROPIC, 6)] {
+    let (mut cells, mut further) = (Vec::new(), Vec::new());
+    for (dialect, exchanges) in EXCHANGES {
         for number in 1..=exchanges {
             cells.push((dialect, Fault::KillBefore(number), None));
             cells.push((dialect, Fault::KillAfter(number), None));
         }
+        further.push((dialect, Fault::KillBefore(exchanges + 1), None));
     }
-    let count = cells.len();
-    assert_eq!(matrix(cells), count, "every fault struck");
+    assert_eq!(cells.len(), 2 * (8 + 6));
+    all_and_no_further(cells, further);
 }
 
 #[test]
 fn a_run_whose_answers_are_swallowed_pays_once_without_being_started_again() {
     let mut cells = Vec::new();
-    for (dialect, exchanges) in [(OPENAI, 8), (ANTHROPIC, 6)] {
+    for (dialect, exchanges) in EXCHANGES {
         for number in 1..=exchanges {
             cells.push((dialect, Fault::Swallow(number), None));
         }
     }
-    let count = cells.len();
-    assert_eq!(matrix(cells), count, "every fault struck");
+    all_and_no_further(cells, Vec::new());
 }
 
 #[test]
 fn a_run_killed_at_any_change_of_its_journal_pays_once() {
-    // Planned, submitting, submitted, ended, ingested, for each of two batches.
-    let mut cells = Vec::new();
+    let (mut cells, mut further) = (Vec::new(), Vec::new());
     for dialect in [OPENAI, ANTHROPIC] {
-        for change in 1..=10 {
-            for side in ["before", "after"] {
-                cells.push((dialect, Fault::None, Some(format!("{side}:{change}"))));
-            }
+        for side in ["before", "after"] {
+            let abort = |change: u32| Some(format!("{side}:{change}"));
+            cells.extend((1..=CHANGES).map(|change| (dialect, Fault::None, abort(change))));
+            further.push((dialect, Fault::None, abort(CHANGES + 1)));
         }
     }
-    let count = cells.len();
-    assert_eq!(matrix(cells), count, "every kill happened");
+    assert_eq!(cells.len() as u32, 2 * 2 * CHANGES);
+    all_and_no_further(cells, further);
 }

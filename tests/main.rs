@@ -14,8 +14,17 @@ mod run;
 /// How fast requests leave.
 mod lane;
 
-/// Batches: as live, every end, nothing paid for twice.
+/// Batches: as live, nothing paid for twice.
 mod batch;
+
+/// Every end of a batch.
+mod batch_ends;
+
+/// Batches that a user leaves, looks at, cancels, adopts and pays for.
+mod batch_steer;
+
+/// Batches that are large.
+mod batch_large;
 
 /// A run of batches, killed everywhere.
 mod crash;

@@ -4,7 +4,7 @@
 /// Where nobody can be asked.
 mod offline;
 
-use crate::batch::{Batches, Deferral};
+use crate::batch::{Deferral, Outbox};
 use crate::cache::{Ending, Mode, Terms};
 use crate::event::Event;
 use crate::lane::{Asker, CallFailure, Fresh, Lane, failure};
@@ -111,8 +111,8 @@ impl Answers {
         )
     }
 
-    /// The answer to a request. Identical requests in flight, on equal terms, are one call. With `batches`, a request without
-    /// an answer goes there, where its lane takes batches.
+    /// The answer to a request. Identical requests in flight, on equal terms, are one call. With `outbox`, a request without
+    /// an answer goes there, where that takes it.
     ///
     /// # Errors
     /// As [`CallFailure`] says.
@@ -120,7 +120,7 @@ impl Answers {
         &self,
         question: &Question<'_>,
         asker: &Asker,
-        batches: Option<&Batches>,
+        outbox: Option<Outbox<'_>>,
     ) -> Result<(Arc<Answered>, Origin), CallFailure> {
         match &self.supply {
             Supply::Lanes(_) => {}
@@ -137,7 +137,7 @@ impl Answers {
         let result = flight
             .get_or_init(|| {
                 leads = true;
-                self.find_or_ask(question, asker, batches)
+                self.find_or_ask(question, asker, outbox)
             })
             .await
             .clone();
@@ -153,7 +153,7 @@ impl Answers {
         &self,
         question: &Question<'_>,
         asker: &Asker,
-        batches: Option<&Batches>,
+        outbox: Option<Outbox<'_>>,
     ) -> Result<(Arc<Answered>, Origin), CallFailure> {
         let (lane, terms) = (question.lane, question.terms);
         let mut place = Place::first(question);
@@ -173,8 +173,8 @@ impl Answers {
             }
             place = place.next();
         };
-        if let Some(batches) = batches.filter(|_| lane.takes_batches() && wish == Wish::Keep) {
-            match batches.defer(lane, &place.request, place.digest) {
+        if let Some(outbox) = outbox.filter(|_| wish == Wish::Keep) {
+            match outbox.offer(lane, &place.request, place.digest, asker) {
                 Ok(Deferral::Deferred) => return Err(CallFailure::Deferred),
                 Ok(Deferral::Failed(failure)) => return Err(CallFailure::Trial(failure)),
                 Ok(Deferral::Live) => {}

@@ -1,6 +1,7 @@
 //! Everything that happens in a run, as one closed list. The run's loop hands each event to the listeners: results,
 //! summary and progress. They match it without `_`, so that a new event cannot be overlooked.
 
+use crate::prices::Money;
 use crate::record::Trial;
 use serde::{Deserialize, Serialize};
 use xhost_store::Digest;
@@ -75,6 +76,8 @@ pub enum Event {
         failed: u64,
         /// When it was submitted, in milliseconds since 1970-01-01 UTC.
         since_ms: u64,
+        /// What its answers cost that were read so far, in dollars; none where a price is not known.
+        cost_usd: Option<Money>,
     },
     /// Requests were packed into a batch.
     BatchPacked {

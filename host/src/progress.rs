@@ -5,6 +5,7 @@
 use crate::budget::Amount;
 use crate::event::{Event, LimitChange};
 use crate::plan::Plan;
+use crate::prices::Money;
 use indicatif::{
     HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle,
 };
@@ -152,6 +153,7 @@ impl Progress {
             done,
             failed,
             since_ms: _,
+            cost_usd,
         } = event
         else {
             return;
@@ -161,9 +163,13 @@ impl Progress {
             "submitted" => self.say(&format!(
                 "{model}: batch {id} is submitted, {requests} requests"
             )),
-            state => self.say(&format!(
-                "{model}: batch {id} is {state}: {done} of {requests} decided, {failed} not"
-            )),
+            state => {
+                let cost = cost_usd.filter(|cost| *cost > Money::default());
+                let cost = cost.map_or_else(String::new, |cost| format!(", {cost}"));
+                self.say(&format!(
+                    "{model}: batch {id} is {state}: {done} of {requests} decided, {failed} not{cost}"
+                ));
+            }
         }
     }
 

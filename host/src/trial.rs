@@ -8,7 +8,7 @@ mod pen;
 pub(crate) use pen::{Draft, opening};
 
 use crate::answers::{Answered, Answers, Origin, Question as Asked};
-use crate::batch::Batches;
+use crate::batch::Outbox;
 use crate::cache::Terms;
 use crate::event::Origins;
 use crate::lane::{Asker, CallFailure, Lane, Urgency};
@@ -47,8 +47,8 @@ pub struct Outcome {
     pub origins: Origins,
 }
 
-/// Makes a trial. None where an answer comes with a batch: then it is to be made again. With `batches`, requests without an
-/// answer go there, where their model takes batches.
+/// Makes a trial. None where an answer comes with a batch: then it is to be made again. With `outbox`, requests without an
+/// answer go there, where that takes them.
 ///
 /// # Errors
 /// The reason why it was not decided.
@@ -56,9 +56,9 @@ pub async fn run(
     trial: &Trial,
     answers: &Answers,
     asker: &Asker,
-    batches: Option<&Batches>,
+    outbox: Option<Outbox<'_>>,
 ) -> Result<Option<Outcome>, StopReason> {
-    let mut desk = Desk::new(trial, answers, asker, batches)?;
+    let mut desk = Desk::new(trial, answers, asker, outbox)?;
     let mut scores = Vec::new();
     let (answer, failure) = match converse(trial, &mut desk).await {
         Ok(Conversation { answer, exchanges }) => {
@@ -249,7 +249,7 @@ struct Desk<'a> {
     pen: Pen<'a>,
     answers: &'a Answers,
     asker: &'a Asker,
-    batches: Option<&'a Batches>,
+    outbox: Option<Outbox<'a>>,
     terms: Terms,
     /// The trial, for the words of an error.
     name: String,
@@ -267,7 +267,7 @@ impl<'a> Desk<'a> {
         trial: &'a Trial,
         answers: &'a Answers,
         asker: &'a Asker,
-        batches: Option<&'a Batches>,
+        outbox: Option<Outbox<'a>>,
     ) -> Result<Desk<'a>, StopReason> {
         let terms = trial.config.cache.at(trial.run_started_ms);
         let name = named(trial);
@@ -277,7 +277,7 @@ impl<'a> Desk<'a> {
             pen: Pen::new(trial),
             answers,
             asker,
-            batches,
+            outbox,
             terms,
             name,
             requests: Vec::new(),
@@ -319,8 +319,8 @@ impl<'a> Desk<'a> {
                     trial: &self.name,
                     recorded: self.recorded.as_ref(),
                 };
-                let batches = self.batches;
-                async move { answers.answer(&question, asker, batches).await }
+                let outbox = self.outbox;
+                async move { answers.answer(&question, asker, outbox).await }
             });
         let answered = in_order(join_all(calls).await)?;
         let exchanges = sent.into_iter().zip(answered);

@@ -3,12 +3,15 @@
 use super::Batches;
 use super::engine::{Desk, Travelling, chance};
 use super::journal::{self, Entry, Stage};
+use super::pack::{Held, Packed, Packing};
 use super::submit::{Pending, Tried, now_ms};
+use crate::budget::{self, Amount};
 use crate::event::Event;
-use crate::lane::CallFailure;
+use crate::lane::{Asker, CallFailure};
 use crate::record::{Cause, TrialFailure};
 use crate::stop::StopReason;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// From so many requests on, one goes live first: a bad parameter then costs one call and not a day.
 const CANARY_FROM: u64 = 100;
@@ -35,12 +38,16 @@ impl Batches {
                 desk.travelling.push(one);
             }
             Tried::Refused(pending, fault) => {
+                self.release(desk.account, &pending.entry);
                 let (cause, message) = desk.lane.explain(fault);
                 let digests = pending.packed.map(|packed| packed.digests);
                 let failure = TrialFailure::new(cause, message);
-                self.fail_all(desk.account, digests.unwrap_or_default(), &failure);
+                self.fail_all(digests.unwrap_or_default(), &failure)?;
             }
-            Tried::Absent(digests) => self.resolve(desk.account, digests),
+            Tried::Absent(pending, digests) => {
+                self.release(desk.account, &pending.entry);
+                self.resolve(digests)?;
+            }
         }
         Ok(())
     }
@@ -48,30 +55,28 @@ impl Batches {
     /// Sends what waits, where a run has given all that it has, and there is room.
     pub(super) async fn send_waiting(&self, desk: &mut Desk) -> Result<(), StopReason> {
         loop {
-            let (flush, waiting) = {
-                let state = self.state();
-                let account = &state.accounts[desk.account];
-                (account.flush, account.spool.len())
+            let waiting = {
+                let mut state = self.state();
+                let account = &mut state.accounts[desk.account];
+                account.held = false;
+                if !account.flush || !desk.pending.is_empty() {
+                    return Ok(());
+                }
+                let waiting = account.spool.len();
+                account.flush = waiting > 0;
+                waiting
             };
-            if !flush || !desk.pending.is_empty() || self.is_held(desk) {
-                return Ok(());
-            }
             if waiting == 0 {
-                self.state().accounts[desk.account].flush = false;
-                self.resolved.send_modify(|_| {});
                 return Ok(());
             }
             if waiting >= CANARY_FROM && !desk.canaried {
                 desk.canaried = true;
                 self.canary(desk).await?;
             }
-            let enqueued: u64 = desk.travelling.iter().map(|one| one.entry.tokens).sum();
-            let room = desk.token_room.saturating_sub(enqueued);
-            if room == 0 || (enqueued > 0 && room < desk.token_room / 8) {
-                // The rest is held until a batch ends.
+            if self.is_held(desk) || !self.send_next(desk).await? {
+                self.state().accounts[desk.account].held = true;
                 return Ok(());
             }
-            self.send_next(desk, room).await?;
         }
     }
 
@@ -83,17 +88,45 @@ impl Batches {
         false
     }
 
-    async fn send_next(&self, desk: &mut Desk, room: u64) -> Result<(), StopReason> {
+    /// Packs and sends the next batch. Whether there was room for one.
+    async fn send_next(&self, desk: &mut Desk) -> Result<bool, StopReason> {
         let began = Instant::now();
-        let (packed, too_large) = self.pack(desk.account, room).await?;
+        let enqueued: u64 = desk.travelling.iter().map(|one| one.entry.tokens).sum();
+        let room = desk.token_room.saturating_sub(enqueued);
+        if room == 0 || (enqueued > 0 && room < desk.token_room / 8) {
+            return Ok(false);
+        }
+        let Packing {
+            packed,
+            too_large,
+            held,
+        } = self.pack(desk.account, room).await?;
         if !too_large.is_empty() {
             let message = "the request is larger than a batch may be: run it with `--mode live`";
             let failure = TrialFailure::new(Cause::Rejected, message.into());
-            self.fail_all(desk.account, too_large, &failure);
+            self.fail_all(too_large, &failure)?;
         }
-        let Some(packed) = packed else {
-            return Ok(());
-        };
+        match (packed, held) {
+            (Some(packed), _) => self.send_packed(desk, packed, began).await.map(|()| true),
+            (None, None) => Ok(true),
+            // What is on its way may turn out cheaper.
+            (None, Some(Held::ForGood(refusal))) if desk.travelling.is_empty() => {
+                Err(refusal.into())
+            }
+            (None, Some(_)) => {
+                desk.hold_until = Some(Instant::now() + Duration::from_secs(1));
+                Ok(false)
+            }
+        }
+    }
+
+    async fn send_packed(
+        &self,
+        desk: &mut Desk,
+        packed: Packed,
+        began: Instant,
+    ) -> Result<(), StopReason> {
+        let payer = self.payer(desk.account);
         let entry = Entry {
             stage: Stage::Planned,
             provider: desk.lane.provider.plugin.name().into(),
@@ -107,6 +140,9 @@ impl Batches {
             id: None,
             candidates: Vec::new(),
             unproven: false,
+            run: payer.map(|payer| payer.name().to_owned()),
+            bound: packed.bound,
+            spent: Amount::default(),
         };
         let mark = new_mark(&packed.digests);
         journal::plan(&self.store, &mark, &entry, &packed.digests)?;
@@ -129,6 +165,17 @@ impl Batches {
         self.send_one(desk, pending).await
     }
 
+    pub(super) fn payer(&self, account: usize) -> Option<Arc<budget::Account>> {
+        self.state().accounts[account].payer.clone()
+    }
+
+    /// What a batch may cost is not reserved any more.
+    pub(super) fn release(&self, account: usize, entry: &Entry) {
+        if let Some(payer) = self.payer(account).filter(|payer| entry.is_paid_by(payer)) {
+            payer.release(entry.bound);
+        }
+    }
+
     /// One request, live. Three refusals in a row are not the samples' fault.
     async fn canary(&self, desk: &mut Desk) -> Result<(), StopReason> {
         let (candidates, asker) = {
@@ -137,6 +184,10 @@ impl Batches {
             (candidates, state.listeners.first().cloned())
         };
         let Some(asker) = asker else { return Ok(()) };
+        let asker = Asker {
+            account: self.payer(desk.account),
+            ..asker
+        };
         let mut refused = None;
         let all = candidates.len();
         for (index, (request, digest)) in candidates.into_iter().enumerate() {
@@ -146,17 +197,16 @@ impl Batches {
                         request: Some(request.stored()),
                         ..(digest, fresh.answer).into()
                     };
-                    let stored = Batches::put(&self.store, vec![entry]).await;
+                    let stored = Batches::put(&self.store, vec![entry], None).await;
                     let stored = stored.unwrap_or_else(|e| Err(e.to_string()));
                     stored.map_err(StopReason::Disk)?;
-                    self.resolve(desk.account, [digest]);
-                    return Ok(());
+                    return self.resolve([digest]);
                 }
                 Err(CallFailure::Stopped(reason)) => return Err(reason),
                 Err(CallFailure::Deferred) => return Ok(()),
                 Err(CallFailure::Trial(failure)) => {
                     let final_one = index + 1 == all && failure.cause == Cause::Rejected;
-                    self.fail_all(desk.account, vec![digest], &failure);
+                    self.fail_all([digest], &failure)?;
                     if failure.cause != Cause::Rejected {
                         return Ok(());
                     }

@@ -1,59 +1,35 @@
 //! Result lines into the store, as they are read: any order, duplicates, strangers, lines that are no JSON, streams that
 //! break. A request is decided once, by the first line that answers it; what no line answers is queued again or fails.
 
+use super::Batches;
+use super::journal::{self, Entry};
+use super::lines::Splitter;
 use super::submit::now_ms;
-use super::{ATTEMPTS, Batches, journal};
+use super::tracker::{Tracker, Undone};
+use crate::budget::{self, Amount};
 use crate::lane::{ErrandError, Lane};
-use crate::plugin::bindings::batch::{Answer as LineAnswer, Outcome, ResultFormat, Results};
+use crate::plugin::bindings::batch::{Completed, Outcome, ResultFormat, Results};
 use crate::plugin::bindings::provider::{Fault, FaultKind};
-use crate::record::{Cause, TrialFailure};
+use crate::plugin::{BatchLine, types};
+use crate::prices::Travel;
+use crate::record::{TrialFailure, Usage};
 use crate::stop::StopReason;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
-use xhost_store::{Answer, Digest, Group, Put, Store};
-
-/// The longest line that is taken; a longer one counts as missing.
-const LINE: usize = 6 << 20;
+use xhost_store::{Answer, Change, Digest, Group, Put, Store};
 
 /// A document that is read as a whole.
 const DOCUMENT: usize = 4 << 20;
 
-/// A portion for one call of the plugin.
-const PORTION: usize = 128;
-const PORTION_BYTES: usize = 512 << 10;
-
 /// Portions at once.
 const AT_ONCE: usize = 4;
 
-/// Answers in one commit.
+/// Answers in one commit, and their bytes.
 const COMMIT: usize = 2_048;
-
-/// What is known of a batch's requests.
-pub(super) struct Tracker {
-    digests: Vec<Digest>,
-    decided: Vec<bool>,
-    /// Where it is not known which requests the batch holds: those that lines have named.
-    named: Option<std::collections::HashSet<Digest>>,
-    /// Why a request was not answered, where its line said so.
-    reasons: Vec<(u32, Undone)>,
-    /// Lines that name a request of this batch.
-    pub ours: u64,
-    /// Lines that held an answer.
-    pub answers: u64,
-    /// Lines that are no use: strangers, duplicates, broken ones.
-    pub useless: u64,
-}
-
-/// Why a line holds no answer, though asking again may help.
-#[derive(Clone)]
-enum Undone {
-    Expired,
-    Cancelled,
-    Fault(Cause, Arc<str>),
-}
+const COMMIT_BYTES: usize = 4 << 20;
 
 /// Why the results could not be read to their end.
 pub(super) enum Broken {
@@ -71,70 +47,31 @@ impl From<ErrandError> for Broken {
     }
 }
 
-impl Tracker {
-    pub fn of(mut digests: Vec<Digest>) -> Tracker {
-        digests.sort_unstable();
-        Tracker {
-            decided: vec![false; digests.len()],
-            digests,
-            named: None,
-            reasons: Vec::new(),
-            ours: 0,
-            answers: 0,
-            useless: 0,
-        }
-    }
-
-    /// For a batch of which nothing is known: every line that names a digest counts.
-    pub fn of_any() -> Tracker {
-        Tracker {
-            named: Some(std::collections::HashSet::new()),
-            ..Tracker::of(Vec::new())
-        }
-    }
-
-    /// All requests.
-    pub fn requests(self) -> Vec<Digest> {
-        self.digests
-    }
-
-    /// How many were decided.
-    pub fn decided(&self) -> u64 {
-        self.decided.iter().filter(|decided| **decided).count() as u64
-    }
-
-    /// The place of the request that a line answers first.
-    fn place(&mut self, custom_id: &str) -> Option<usize> {
-        let digest = custom_id.parse::<Digest>().ok();
-        if let Some(named) = &mut self.named {
-            let first = digest.filter(|digest| named.insert(*digest));
-            self.ours += u64::from(digest.is_some());
-            self.useless += u64::from(first.is_none());
-            self.digests.push(first?);
-            self.decided.push(false);
-            return Some(self.digests.len() - 1);
-        }
-        let place = digest.and_then(|digest| self.digests.binary_search(&digest).ok());
-        self.ours += u64::from(place.is_some());
-        let first = place.filter(|place| !self.decided[*place]);
-        self.useless += u64::from(first.is_none());
-        first
-    }
-}
-
 /// A commit that is under way, and whose requests it decides.
 struct Commit {
     task: JoinHandle<Result<Vec<Put>, String>>,
     digests: Vec<Digest>,
+    cost: Amount,
+}
+
+/// Who pays for what is read, and where that is noted.
+#[derive(Default)]
+pub(super) struct Paying<'a> {
+    pub payer: Option<&'a budget::Account>,
+    /// The batch's mark and entry; none where the journal knows nothing of it.
+    pub batch: Option<(&'a str, &'a mut Entry)>,
 }
 
 /// What one reading of results carries along.
 struct Reading<'a> {
     batches: &'a Batches,
-    account: usize,
     lane: &'a Lane,
     tracker: &'a mut Tracker,
+    paying: Paying<'a>,
     fresh: Vec<xhost_store::Entry>,
+    fresh_bytes: usize,
+    /// What those cost.
+    cost: Amount,
     commit: Option<Commit>,
 }
 
@@ -142,17 +79,19 @@ impl Batches {
     /// Reads all results of a batch; what was decided before stays so.
     pub(super) async fn ingest(
         &self,
-        account: usize,
         lane: &Lane,
         results: Vec<Results>,
         tracker: &mut Tracker,
+        paying: Paying<'_>,
     ) -> Result<(), Broken> {
         let mut reading = Reading {
             batches: self,
-            account,
             lane,
             tracker,
+            paying,
             fresh: Vec::new(),
+            fresh_bytes: 0,
+            cost: Amount::default(),
             commit: None,
         };
         let mut ended = Ok(());
@@ -171,81 +110,22 @@ impl Batches {
         ended
     }
 
-    /// What no line decided: queued again, sent live, or failed.
-    pub(super) fn conclude(&self, account: usize, tracker: Tracker, spilled: bool) {
-        let Tracker {
-            digests,
-            decided,
-            reasons,
-            ..
-        } = tracker;
-        let mut undone = std::collections::HashMap::new();
-        undone.extend(reasons);
-        let mut open = Vec::new();
-        {
-            let mut state = self.state();
-            for (place, digest) in digests.into_iter().enumerate() {
-                if decided[place] {
-                    continue;
-                }
-                let reason = undone.get(&(place as u32));
-                if spilled && !matches!(reason, Some(Undone::Fault(..))) {
-                    state.live.insert(digest);
-                } else {
-                    let attempts = state.attempts.entry(digest).or_default();
-                    *attempts += 1;
-                    if *attempts >= ATTEMPTS {
-                        let failure = given_up(reason, *attempts);
-                        state.failed.insert(digest, failure);
-                    }
-                }
-                open.push(digest);
-            }
-        }
-        self.resolve(account, open);
-    }
-
-    /// All requests of a batch fail for one reason.
-    pub(super) fn fail_all(&self, account: usize, digests: Vec<Digest>, failure: &TrialFailure) {
-        {
-            let mut state = self.state();
-            for digest in &digests {
-                state.failed.insert(*digest, failure.clone());
-            }
-        }
-        self.resolve(account, digests);
-    }
-
     /// Stores answers beside the live lane's writer; a failed commit spills them and stops the run.
     pub(super) fn put(
         store: &Arc<Store>,
         entries: Vec<xhost_store::Entry>,
+        change: Option<Change>,
     ) -> JoinHandle<Result<Vec<Put>, String>> {
         let store = Arc::clone(store);
         tokio::task::spawn_blocking(move || {
             let group = Group {
                 entries: &entries,
+                journal: change.as_slice(),
                 ..Group::default()
             };
-            crate::disk::commit_or_spill(&store, &group)
+            journal::guarded(|| crate::disk::commit_or_spill(&store, &group))
         })
     }
-}
-
-fn given_up(reason: Option<&Undone>, attempts: u8) -> TrialFailure {
-    let (cause, why) = match reason {
-        None => (
-            Cause::Malformed,
-            "the provider's results do not hold it".to_owned(),
-        ),
-        Some(Undone::Expired) => (Cause::Timeout, "the batch expired before its turn".into()),
-        Some(Undone::Cancelled) => (
-            Cause::Timeout,
-            "the batch was cancelled before its turn".into(),
-        ),
-        Some(Undone::Fault(cause, message)) => (*cause, message.to_string()),
-    };
-    TrialFailure::new(cause, format!("{why}, in {attempts} batches"))
 }
 
 impl Reading<'_> {
@@ -285,173 +165,129 @@ impl Reading<'_> {
         let provider = &self.lane.provider;
         let calls = portions.drain(..).map(|lines| provider.read_lines(lines));
         for answers in join_all(calls).await {
-            let answers = answers
-                .map_err(|failure| Broken::Stop(StopReason::Experiment(failure.to_string())))?;
+            let answers = answers.map_err(plugin_failed)?;
             for answer in answers {
                 match answer {
-                    Ok(answer) => self.take(answer),
+                    Ok(line) => self.take(line)?,
                     Err(_) => self.tracker.useless += 1,
                 }
             }
-        }
-        if self.fresh.len() >= COMMIT {
-            self.commit().await?;
+            if self.fresh.len() >= COMMIT || self.fresh_bytes >= COMMIT_BYTES {
+                self.commit().await?;
+            }
         }
         Ok(())
     }
 
-    fn take(&mut self, answer: LineAnswer) {
-        let Some(place) = self.tracker.place(&answer.custom_id) else {
-            return;
+    /// What a line says of a request of ours.
+    fn take(&mut self, line: BatchLine) -> Result<(), Broken> {
+        let Some(place) = self.tracker.place(&line.custom_id) else {
+            return Ok(());
         };
-        let digest = self.tracker.digests[place];
-        let undone = match answer.outcome {
+        let undone = match line.outcome {
             Outcome::Completed(completed) => {
-                let answer = Answer {
-                    status: 200,
-                    api: self.lane.profile.api.clone(),
-                    model: completed.model,
-                    headers: Vec::new(),
-                    created_ms: now_ms(),
-                    latency_ms: 0,
-                    body: Bytes::from(completed.body),
-                };
-                self.tracker.decided[place] = true;
-                self.tracker.answers += 1;
-                self.fresh.push((digest, answer).into());
-                return;
+                self.keep(place, completed, line.usage);
+                return Ok(());
             }
-            Outcome::Failed(fault) => match self.failed(place, digest, fault) {
+            Outcome::Failed(fault) => match self.failed(place, fault)? {
                 Some(undone) => undone,
-                None => return,
+                None => return Ok(()),
             },
             Outcome::Expired => Undone::Expired,
             Outcome::Cancelled => Undone::Cancelled,
         };
-        self.tracker.reasons.push((place as u32, undone));
+        self.tracker.undone(place, undone);
+        Ok(())
+    }
+
+    /// An answer, and what it costs.
+    fn keep(&mut self, place: usize, completed: Completed, used: Option<types::Usage>) {
+        let answer = Answer {
+            status: 200,
+            api: self.lane.profile.api.clone(),
+            model: completed.model,
+            headers: Vec::new(),
+            created_ms: now_ms(),
+            latency_ms: 0,
+            body: Bytes::from(completed.body),
+        };
+        if let Some(payer) = self.paying.payer {
+            let mut usage = Usage::default();
+            used.iter().for_each(|used| usage.add(used));
+            let cost = payer.cost(self.lane.whereabouts(), &usage, Travel::Batch);
+            let unread = u64::from(used.is_none() && cost.unpriced == 0);
+            self.cost = self.cost.plus(cost).plus(Amount {
+                unpriced: unread,
+                ..Amount::default()
+            });
+        }
+        self.tracker.decided[place] = true;
+        self.tracker.answers += 1;
+        self.fresh_bytes += answer.body.len();
+        self.fresh
+            .push((self.tracker.digests[place], answer).into());
     }
 
     /// A request that failed for good is decided; one whose time may come is not.
-    fn failed(&mut self, place: usize, digest: Digest, fault: Fault) -> Option<Undone> {
+    fn failed(&mut self, place: usize, fault: Fault) -> Result<Option<Undone>, Broken> {
         let passes = matches!(fault.kind, FaultKind::RateLimited | FaultKind::Overloaded);
         let (cause, message) = self.lane.explain(fault);
         if passes {
-            return Some(Undone::Fault(cause, Arc::from(message)));
+            return Ok(Some(Undone::Fault(cause, Arc::from(message))));
         }
         self.tracker.decided[place] = true;
         let failure = TrialFailure::new(cause, message);
-        self.batches.fail_all(self.account, vec![digest], &failure);
-        None
+        let digest = self.tracker.digests[place];
+        let failed = self.batches.fail_all([digest], &failure);
+        failed.map(|()| None).map_err(Broken::Stop)
     }
 
     /// Begins a commit of what was read; the one before is over by then.
     async fn commit(&mut self) -> Result<(), Broken> {
         self.committed().await?;
         let entries = std::mem::take(&mut self.fresh);
+        self.fresh_bytes = 0;
         if entries.is_empty() {
             return Ok(());
         }
+        let cost = std::mem::take(&mut self.cost);
+        let change = match &mut self.paying.batch {
+            Some((mark, entry)) => {
+                entry.spent = entry.spent.plus(cost);
+                Some(journal::put(mark, entry).map_err(Broken::Stop)?)
+            }
+            None => None,
+        };
         let digests = entries.iter().map(|entry| entry.digest).collect();
-        let task = Batches::put(&self.batches.store, entries);
-        self.commit = Some(Commit { task, digests });
+        let task = Batches::put(&self.batches.store, entries, change);
+        self.commit = Some(Commit {
+            task,
+            digests,
+            cost,
+        });
         Ok(())
     }
 
     async fn committed(&mut self) -> Result<(), Broken> {
-        let Some(Commit { task, digests }) = self.commit.take() else {
+        let Some(Commit {
+            task,
+            digests,
+            cost,
+        }) = self.commit.take()
+        else {
             return Ok(());
         };
         let written = task
             .await
             .unwrap_or_else(|_| Err("the store's writer panicked".into()));
         written.map_err(|message| Broken::Stop(StopReason::Disk(message)))?;
-        self.batches.resolve(self.account, digests);
-        Ok(())
+        if let Some(payer) = self.paying.payer {
+            payer.spend(cost);
+        }
+        self.batches.resolve(digests).map_err(Broken::Stop)
     }
 }
 
-/// Cuts a stream into lines, and lines into portions.
-#[derive(Default)]
-struct Splitter {
-    line: Vec<u8>,
-    too_long: bool,
-    portion: Vec<String>,
-    bytes: usize,
-}
-
-impl Splitter {
-    /// How many lines were too long.
-    fn push(&mut self, mut piece: &[u8], portions: &mut Vec<Vec<String>>) -> u64 {
-        let mut dropped = 0;
-        while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
-            self.extend(&piece[..end]);
-            piece = &piece[end + 1..];
-            dropped += self.end(portions);
-        }
-        self.extend(piece);
-        dropped
-    }
-
-    fn extend(&mut self, bytes: &[u8]) {
-        if self.line.len() + bytes.len() > LINE {
-            self.too_long = true;
-            self.line = Vec::new();
-        }
-        if !self.too_long {
-            self.line.extend_from_slice(bytes);
-        }
-    }
-
-    fn end(&mut self, portions: &mut Vec<Vec<String>>) -> u64 {
-        let line = std::mem::take(&mut self.line);
-        if std::mem::take(&mut self.too_long) {
-            return 1;
-        }
-        let text = String::from_utf8_lossy(&line);
-        if !text.trim().is_empty() {
-            self.bytes += text.len();
-            self.portion.push(text.into_owned());
-            if self.portion.len() >= PORTION || self.bytes >= PORTION_BYTES {
-                portions.push(std::mem::take(&mut self.portion));
-                self.bytes = 0;
-            }
-        }
-        0
-    }
-
-    fn finish(&mut self, portions: &mut Vec<Vec<String>>) {
-        self.end(portions);
-        if !self.portion.is_empty() {
-            portions.push(std::mem::take(&mut self.portion));
-        }
-    }
-}
-
-impl Batches {
-    /// A tracker of a batch's requests.
-    pub(super) fn tracker(&self, mark: &str) -> Result<Tracker, StopReason> {
-        journal::manifest(&self.store, mark).map(Tracker::of)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_cut_wherever_the_pieces_end_and_endless_ones_are_dropped() {
-        let (mut splitter, mut portions) = (Splitter::default(), Vec::new());
-        let mut dropped = 0;
-        for piece in [&b"on"[..], b"e\r\ntwo\n\n \nth", b"ree"] {
-            dropped += splitter.push(piece, &mut portions);
-        }
-        splitter.finish(&mut portions);
-        assert_eq!(portions.concat(), ["one\r", "two", "three"]);
-        let endless = vec![b'x'; LINE / 2 + 1];
-        for piece in [&endless[..], &endless, b"\nfour\n"] {
-            dropped += splitter.push(piece, &mut portions);
-        }
-        splitter.finish(&mut portions);
-        assert_eq!((portions.concat().len(), dropped), (4, 1));
-    }
+fn plugin_failed(failure: crate::plugin::Failure) -> Broken {
+    Broken::Stop(StopReason::Experiment(failure.to_string()))
 }

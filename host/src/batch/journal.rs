@@ -6,6 +6,7 @@
 //! batch-lines/MARK    the digests, 32 bytes each
 //! ```
 
+use crate::budget::{self, Amount};
 use crate::lane::Lane;
 use crate::stop::StopReason;
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,15 @@ pub struct Entry {
     /// Whether only its lines can prove that `id` is ours.
     #[serde(default)]
     pub unproven: bool,
+    /// The run that pays for it: its folder.
+    #[serde(default)]
+    pub run: Option<String>,
+    /// The most that it can cost.
+    #[serde(default)]
+    pub bound: Amount,
+    /// What the answers cost that were read so far. Changed in the commits of these answers, so each is counted once.
+    #[serde(default)]
+    pub spent: Amount,
 }
 
 impl Entry {
@@ -71,6 +81,12 @@ impl Entry {
             && self.endpoint == lane.endpoint.name()
             && self.base_path == lane.endpoint.base_path()
             && self.model == *lane.model
+    }
+
+    /// Whether this run pays for it.
+    #[must_use]
+    pub fn is_paid_by(&self, payer: &budget::Account) -> bool {
+        self.run.as_deref() == Some(payer.name())
     }
 
     /// Whether the provider may still have something for us.
@@ -177,7 +193,8 @@ fn forget(store: &Store, mark: &str) -> Result<(), StopReason> {
     write(store, &changes)
 }
 
-fn put(mark: &str, entry: &Entry) -> Result<Change, StopReason> {
+/// The change that says where a batch stands.
+pub(super) fn put(mark: &str, entry: &Entry) -> Result<Change, StopReason> {
     let value = serde_json::to_vec(entry).map_err(|e| StopReason::Internal(e.to_string()))?;
     Ok(Change::Put {
         key: format!("{ENTRY}{mark}").into_bytes(),
@@ -185,16 +202,19 @@ fn put(mark: &str, entry: &Entry) -> Result<Change, StopReason> {
     })
 }
 
-/// Every change of the journal goes through here.
 fn write(store: &Store, changes: &[Change]) -> Result<(), StopReason> {
+    guarded(|| store.journal(changes))
+        .map_err(|error| StopReason::Disk(crate::disk::advise(&error)))
+}
+
+/// Every commit that changes the journal goes through here.
+pub(super) fn guarded<T>(commit: impl FnOnce() -> T) -> T {
     #[cfg(debug_assertions)]
     crash::point("before");
-    let written = store
-        .journal(changes)
-        .map_err(|error| StopReason::Disk(crate::disk::advise(&error)));
+    let committed = commit();
     #[cfg(debug_assertions)]
     crash::point("after");
-    written
+    committed
 }
 
 /// For the crash matrix, and only in builds for tests: the process dies at the n-th change of the journal.

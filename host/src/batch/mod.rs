@@ -12,6 +12,9 @@
 /// Requests that wait for a batch, on disk.
 mod spool;
 
+/// What is known of each request, on disk.
+mod register;
+
 /// What the journal says about a batch.
 mod journal;
 
@@ -20,6 +23,12 @@ mod pack;
 
 /// Sending a batch, and finding out whether one was sent.
 mod submit;
+
+/// Lines, however the stream is cut.
+mod lines;
+
+/// Which requests of a batch are decided.
+mod tracker;
 
 /// Result lines into the store.
 mod ingest;
@@ -30,18 +39,22 @@ mod engine;
 /// The outward half of the loop.
 mod dispatch;
 
+/// How a batch ends, and what follows.
+mod ends;
+
 /// What a finished batch holds, taken into any store.
 mod adopt;
 
 pub use adopt::{Adopted, Cancelled, adopt, cancel};
 pub use journal::{Entry, Stage, entries};
 
+use crate::budget;
 use crate::lane::{Asker, Lane};
 use crate::record::TrialFailure;
 use crate::request::Request;
 use crate::stop::{Stop, StopReason};
+use register::{Known, Register, Stands};
 use spool::Spool;
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -79,25 +92,32 @@ pub struct Batches {
 #[derive(Default)]
 struct State {
     accounts: Vec<Account>,
-    failed: HashMap<Digest, TrialFailure>,
-    attempts: HashMap<Digest, u8>,
-    live: HashSet<Digest>,
     listeners: Vec<Asker>,
-    folder: Option<tempfile::TempDir>,
+    disk: Option<OnDisk>,
 }
 
-/// A lane's requests that have no answer yet.
+/// What grows with the requests.
+struct OnDisk {
+    register: Register,
+    folder: tempfile::TempDir,
+}
+
+/// A lane's requests that have no answer yet, of the runs that one budget pays for.
 struct Account {
     lane: Arc<Lane>,
+    payer: Option<Arc<budget::Account>>,
     spool: Spool,
-    /// The first eight bytes of each digest that waits or travels. Should two ever be alike, the second request waits for a
-    /// later batch; nothing is lost.
-    open: HashSet<u64>,
+    /// How many wait or travel.
+    open: u64,
     canaries: Vec<(Request, Digest)>,
-    /// Whether a run has given all that it has for now.
+    /// Whether a run has given all that it has for now, and not all of it is on its way.
     flush: bool,
+    /// Whether what waits must wait until earlier batches have ended.
+    held: bool,
     /// What the journal holds for this lane, until the loop takes it.
     found: Vec<(String, Entry)>,
+    /// Batches of earlier processes that were not looked at yet: whoever does not want to wait looks once.
+    unseen: usize,
 }
 
 /// What becomes of a request that is not in the store.
@@ -111,13 +131,58 @@ pub enum Deferral {
     Failed(TrialFailure),
 }
 
+/// Where a config's requests without an answer go.
+#[derive(Clone, Copy)]
+pub struct Outbox<'b> {
+    /// The batches of the process.
+    pub batches: &'b Batches,
+    /// What is taken from this config.
+    pub takes: Takes,
+}
+
+/// Which requests of a config wait for a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// All whose model takes batches.
+    All,
+    /// Those that another config put into one: what is on its way is not paid for again.
+    Others,
+}
+
+impl Outbox<'_> {
+    /// Takes a request that the store does not answer, or leaves it to be sent live.
+    ///
+    /// # Errors
+    /// As [`Batches::defer`].
+    pub fn offer(
+        &self,
+        lane: &Arc<Lane>,
+        request: &Request,
+        digest: Digest,
+        asker: &Asker,
+    ) -> Result<Deferral, StopReason> {
+        if self.takes == Takes::All && lane.takes_batches() {
+            return self.batches.defer(lane, request, digest, asker);
+        }
+        let state = self.batches.state();
+        let known = state.known(&digest).map_err(|e| disk(&e))?;
+        Ok(match known.stands {
+            Stands::Open(account) if !state.is_abandoned(account) => Deferral::Deferred,
+            Stands::Open(_) | Stands::Closed | Stands::Live | Stands::Failed(_) => Deferral::Live,
+        })
+    }
+}
+
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
     /// Answers came, or will not come: trials may go on.
     Progress,
-    /// Everything is submitted that can be, and nobody wants to wait.
-    Submitted,
+    /// Everything is submitted that can be, and nobody wants to wait. So many requests are held until batches end.
+    Submitted {
+        /// Requests that are held.
+        held: u64,
+    },
 }
 
 impl Batches {
@@ -149,27 +214,47 @@ impl Batches {
         lane: &Arc<Lane>,
         request: &Request,
         digest: Digest,
+        asker: &Asker,
     ) -> Result<Deferral, StopReason> {
         let mut state = self.state();
-        if let Some(failure) = state.failed.get(&digest) {
-            return Ok(Deferral::Failed(failure.clone()));
-        }
-        if state.live.contains(&digest) {
-            return Ok(Deferral::Live);
-        }
-        let account = self.account(&mut state, lane)?;
-        let account = &mut state.accounts[account];
-        if account.open.insert(short(&digest)) {
-            if account.canaries.len() < CANARIES {
-                account.canaries.push((request.clone(), digest));
+        let number = self.account(&mut state, lane, asker.account.as_ref())?;
+        let known = state.known(&digest).map_err(|e| disk(&e))?;
+        match known.stands {
+            Stands::Failed(place) => {
+                let failure = state.disk()?.register.read_failure(place);
+                return failure.map(Deferral::Failed).map_err(|e| disk(&e));
             }
-            let path = request.path_below(lane.endpoint.base_path());
-            account
-                .spool
-                .push(&digest, path, &request.body)
-                .map_err(|e| disk(&e))?;
+            Stands::Live => return Ok(Deferral::Live),
+            Stands::Open(other) if !state.is_abandoned(other) => return Ok(Deferral::Deferred),
+            Stands::Open(_) | Stands::Closed => {}
         }
+        let open = Known {
+            stands: Stands::Open(number),
+            ..known
+        };
+        let register = &mut state.disk()?.register;
+        register.set(&digest, open).map_err(|e| disk(&e))?;
+        let account = &mut state.accounts[number];
+        account.open += 1;
+        if account.canaries.len() < CANARIES {
+            account.canaries.push((request.clone(), digest));
+        }
+        let path = request.path_below(lane.endpoint.base_path());
+        account
+            .spool
+            .push(&digest, (path, &request.body), asker.most_output)
+            .map_err(|e| disk(&e))?;
         Ok(Deferral::Deferred)
+    }
+
+    /// A file beside the store that is gone with this process.
+    ///
+    /// # Errors
+    /// Where the disk cannot be used.
+    pub fn scratch(&self) -> Result<std::fs::File, StopReason> {
+        let mut state = self.state();
+        let folder = state.disk()?.folder.path();
+        tempfile::tempfile_in(folder).map_err(|e| disk(&e))
     }
 
     /// How many answers came or will never come, so far.
@@ -182,7 +267,7 @@ impl Batches {
     #[must_use]
     pub fn outstanding(&self) -> u64 {
         let state = self.state();
-        state.accounts.iter().map(|one| one.open.len() as u64).sum()
+        state.accounts.iter().map(|one| one.open).sum()
     }
 
     /// How many of these lanes' requests have not been submitted.
@@ -204,10 +289,16 @@ impl Batches {
     /// Where the disk cannot be used.
     pub fn withdraw(&self, lanes: &[Arc<Lane>]) -> Result<(), StopReason> {
         let mut state = self.state();
-        for account in &mut state.accounts {
-            if lanes.iter().any(|lane| Arc::ptr_eq(lane, &account.lane)) {
-                for digest in account.spool.clear().map_err(|e| disk(&e))? {
-                    account.open.remove(&short(&digest));
+        for number in 0..state.accounts.len() {
+            let own = |lane: &Arc<Lane>| Arc::ptr_eq(lane, &state.accounts[number].lane);
+            if !lanes.iter().any(own) {
+                continue;
+            }
+            while state.accounts[number].spool.len() > 0 {
+                let spool = &mut state.accounts[number].spool;
+                for waiting in spool.take(1_024, 1 << 20).map_err(|e| disk(&e))? {
+                    let decided = state.decide(&waiting.digest, closed);
+                    decided.map_err(|e| disk(&e))?;
                 }
             }
         }
@@ -240,13 +331,36 @@ impl Batches {
                 return Ok(Settled::Progress);
             }
             if self.options.detach && self.is_submitted() {
-                return Ok(Settled::Submitted);
+                return Ok(match now > since {
+                    true => Settled::Progress,
+                    false => Settled::Submitted { held: self.held() },
+                });
             }
             let changed = self.run.or(resolved.changed()).await?;
             if changed.is_err() {
                 return Err(StopReason::Internal("the batch lane is gone".into()));
             }
         }
+    }
+
+    /// A run begins: what its batches have cost until now is spent.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn enter(&self, payer: &budget::Account) -> Result<(), StopReason> {
+        let entries = entries(&self.store)?.into_iter();
+        entries
+            .filter(|(_, entry)| entry.is_paid_by(payer))
+            .for_each(|(_, entry)| payer.spend(entry.spent));
+        Ok(())
+    }
+
+    /// A run will ask this lane by batches: what is on its way from earlier processes is known from now on.
+    ///
+    /// # Errors
+    /// Where the disk, or the journal, cannot be used.
+    pub fn know(&self, lane: &Arc<Lane>, payer: &Arc<budget::Account>) -> Result<(), StopReason> {
+        self.account(&mut self.state(), lane, Some(payer)).map(drop)
     }
 
     /// No run listens any more.
@@ -257,68 +371,170 @@ impl Batches {
     }
 
     fn is_submitted(&self) -> bool {
-        self.state().accounts.iter().all(|account| !account.flush)
+        let submitted = |one: &Account| (!one.flush || one.held) && one.unseen == 0;
+        self.state().accounts.iter().all(submitted)
+    }
+
+    fn held(&self) -> u64 {
+        let state = self.state();
+        let held = state.accounts.iter().filter(|account| account.held);
+        held.map(|account| account.spool.len()).sum()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lane's account; where there is none yet, one with what the journal holds for it.
-    fn account(&self, state: &mut State, lane: &Arc<Lane>) -> Result<usize, StopReason> {
-        let known = |one: &Account| Arc::ptr_eq(&one.lane, lane);
+    /// The lane's account with this payer; where there is none yet, one with what the journal holds for the lane.
+    fn account(
+        &self,
+        state: &mut State,
+        lane: &Arc<Lane>,
+        payer: Option<&Arc<budget::Account>>,
+    ) -> Result<usize, StopReason> {
+        let known = |one: &Account| {
+            Arc::ptr_eq(&one.lane, lane)
+                && one.payer.as_ref().map(Arc::as_ptr) == payer.map(Arc::as_ptr)
+        };
         if let Some(index) = state.accounts.iter().position(known) {
             return Ok(index);
         }
-        if state.folder.is_none() {
+        if state.disk.is_none() {
             let beside = self.store.path().parent();
-            let made = tempfile::Builder::new()
-                .prefix("xhost-batch-")
-                .tempdir_in(beside.unwrap_or_else(|| std::path::Path::new(".")));
-            state.folder = Some(made.map_err(|e| disk(&e))?);
+            let on_disk = OnDisk::beside(beside.unwrap_or_else(|| std::path::Path::new(".")));
+            state.disk = Some(on_disk.map_err(|e| disk(&e))?);
         }
-        let folder = state
-            .folder
-            .as_ref()
-            .map_or_else(|| std::path::Path::new("."), |folder| folder.path());
-        let path = folder.join(format!("spool-{}", state.accounts.len()));
+        let number = state.accounts.len();
         let mut account = Account {
             lane: Arc::clone(lane),
-            spool: Spool::create(&path).map_err(|e| disk(&e))?,
-            open: HashSet::new(),
+            payer: payer.map(Arc::clone),
+            spool: Spool::create(state.disk()?.folder.path()).map_err(|e| disk(&e))?,
+            open: 0,
             canaries: Vec::new(),
             flush: false,
+            held: false,
             found: Vec::new(),
+            unseen: 0,
         };
-        for (mark, entry) in journal::of_lane(&self.store, lane)? {
-            for digest in journal::manifest(&self.store, &mark)? {
-                account.open.insert(short(&digest));
+        // What an earlier process left goes to the first that asks this lane.
+        if !state
+            .accounts
+            .iter()
+            .any(|one| Arc::ptr_eq(&one.lane, lane))
+        {
+            account.found = journal::of_lane(&self.store, lane)?;
+        }
+        for (mark, entry) in &account.found {
+            account.unseen += usize::from(entry.id.is_some());
+            if let Some(payer) = account
+                .payer
+                .as_ref()
+                .filter(|payer| entry.is_paid_by(payer))
+            {
+                payer.hold(entry.bound);
             }
-            account.found.push((mark, entry));
+            let register = &mut state.disk()?.register;
+            for digest in journal::manifest(&self.store, mark)? {
+                let known = Known {
+                    stands: Stands::Open(number),
+                    attempts: 0,
+                };
+                register.set(&digest, known).map_err(|e| disk(&e))?;
+                account.open += 1;
+            }
         }
         state.accounts.push(account);
-        Ok(state.accounts.len() - 1)
+        Ok(number)
     }
 
-    /// Requests of an account are decided: their trials may go on.
-    fn resolve(&self, account: usize, digests: impl IntoIterator<Item = Digest>) {
+    /// Requests are decided: their trials may go on.
+    fn decide(
+        &self,
+        decided: impl IntoIterator<Item = Digest>,
+        change: impl Fn(Known) -> Known,
+    ) -> Result<(), StopReason> {
+        let mut decided = decided.into_iter().peekable();
         let mut count = 0;
-        {
+        // In pieces: trials that go on meanwhile ask here too.
+        while decided.peek().is_some() {
             let mut state = self.state();
-            for digest in digests {
-                count += u64::from(state.accounts[account].open.remove(&short(&digest)));
+            for digest in decided.by_ref().take(1_024) {
+                let was_open = state.decide(&digest, &change).map_err(|e| disk(&e))?;
+                count += u64::from(was_open);
             }
         }
         self.resolved.send_modify(|resolved| *resolved += count);
+        Ok(())
+    }
+
+    /// Requests have an answer, or may be asked again.
+    fn resolve(&self, digests: impl IntoIterator<Item = Digest>) -> Result<(), StopReason> {
+        self.decide(digests, closed)
     }
 }
 
-fn short(digest: &Digest) -> u64 {
-    let bytes = digest.as_bytes();
-    u64::from_le_bytes(std::array::from_fn(|index| bytes[index]))
+impl OnDisk {
+    fn beside(folder: &std::path::Path) -> std::io::Result<OnDisk> {
+        let folder = tempfile::Builder::new()
+            .prefix("xhost-batch-")
+            .tempdir_in(folder)?;
+        Ok(OnDisk {
+            register: Register::create(folder.path())?,
+            folder,
+        })
+    }
 }
 
-fn disk(error: &std::io::Error) -> StopReason {
+impl State {
+    fn disk(&mut self) -> Result<&mut OnDisk, StopReason> {
+        let missing = || StopReason::Internal("requests wait without an account".into());
+        self.disk.as_mut().ok_or_else(missing)
+    }
+
+    fn known(&self, digest: &Digest) -> std::io::Result<Known> {
+        let register = self.disk.as_ref().map(|disk| disk.register.get(digest));
+        register.unwrap_or_else(|| Ok(Known::default()))
+    }
+
+    /// Changes what is known of a request. Whether it was open before, and is not any more.
+    fn decide(
+        &mut self,
+        digest: &Digest,
+        change: impl FnOnce(Known) -> Known,
+    ) -> std::io::Result<bool> {
+        let Some(disk) = &mut self.disk else {
+            return Ok(false);
+        };
+        let before = disk.register.get(digest)?;
+        let after = change(before);
+        if after != before {
+            disk.register.set(digest, after)?;
+        }
+        let Stands::Open(account) = before.stands else {
+            return Ok(false);
+        };
+        let account = self.accounts.get_mut(account);
+        account.map_or(Ok(false), |account| {
+            account.open = account.open.saturating_sub(1);
+            Ok(true)
+        })
+    }
+
+    /// Whether an account's lane has ended: what was open there is anybody's again.
+    fn is_abandoned(&self, account: usize) -> bool {
+        let account = self.accounts.get(account);
+        account.is_none_or(|account| account.lane.stop.reason().is_some())
+    }
+}
+
+fn closed(known: Known) -> Known {
+    Known {
+        stands: Stands::Closed,
+        ..known
+    }
+}
+
+pub(crate) fn disk(error: &std::io::Error) -> StopReason {
     StopReason::Disk(format!(
         "requests that wait for a batch cannot be kept beside the store: {error}; free some space, then run the same \
          command again"

@@ -1,15 +1,17 @@
 //! Waiting requests, framed for an upload: as many as one batch may hold, by count, by bytes and by tokens. The lines go to
 //! a file; in memory there are only their digests.
 
+use super::register::Stands;
 use super::spool::Waiting;
-use super::{Account, Batches, disk};
+use super::{Batches, disk};
+use crate::budget::{self, Amount, Refusal, Wish};
 use crate::lane::Lane;
 use crate::plugin::bindings::batch::RequestLine;
+use crate::prices::Travel;
 use crate::stop::StopReason;
 use futures_util::future::join_all;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 use xhost_store::Digest;
 
@@ -27,6 +29,27 @@ pub(super) struct Packed {
     pub digests: Vec<Digest>,
     pub bytes: u64,
     pub tokens: u64,
+    /// What is reserved for it.
+    pub bound: Amount,
+}
+
+/// What came of packing.
+#[derive(Default)]
+pub(super) struct Packing {
+    /// None where nothing waits, or nothing may go.
+    pub packed: Option<Packed>,
+    /// Requests that are larger than any batch may be.
+    pub too_large: Vec<Digest>,
+    /// Why the next request may not go, where the budget is the reason.
+    pub held: Option<Held>,
+}
+
+/// What a budget says to the next request.
+pub(super) enum Held {
+    /// Others may turn out cheaper than reserved.
+    ForNow,
+    /// It will never fit.
+    ForGood(Refusal),
 }
 
 /// What there is room for.
@@ -46,9 +69,21 @@ struct Upload {
     room: Room,
 }
 
+/// What became of a line.
+enum Added {
+    Yes,
+    /// No more fits.
+    Full,
+    Held(Held),
+}
+
 impl Upload {
-    /// Whether the line went in.
-    fn add(&mut self, waiting: &Waiting, line: &str) -> std::io::Result<bool> {
+    fn add(
+        &mut self,
+        (lane, payer): (&Lane, Option<&budget::Account>),
+        waiting: &Waiting,
+        line: &str,
+    ) -> std::io::Result<Added> {
         let first = self.packed.digests.is_empty();
         let separator = if first { "" } else { self.separator.as_str() };
         let bytes = self.packed.bytes + (separator.len() + line.len()) as u64;
@@ -56,14 +91,36 @@ impl Upload {
         let fits = self.packed.digests.len() < self.room.requests
             && bytes + self.suffix.len() as u64 <= self.room.bytes
             && (first || tokens <= self.room.tokens);
-        if fits {
-            self.writer.write_all(separator.as_bytes())?;
-            self.writer.write_all(line.as_bytes())?;
-            self.packed.digests.push(waiting.digest);
-            (self.packed.bytes, self.packed.tokens) = (bytes, tokens);
+        if !fits {
+            return Ok(Added::Full);
         }
-        Ok(fits)
+        match reserve(lane, payer, waiting) {
+            Ok(Some(bound)) => self.packed.bound = self.packed.bound.plus(bound),
+            Ok(None) => return Ok(Added::Held(Held::ForNow)),
+            Err(refusal) => return Ok(Added::Held(Held::ForGood(refusal))),
+        }
+        self.writer.write_all(separator.as_bytes())?;
+        self.writer.write_all(line.as_bytes())?;
+        self.packed.digests.push(waiting.digest);
+        (self.packed.bytes, self.packed.tokens) = (bytes, tokens);
+        Ok(Added::Yes)
     }
+}
+
+fn reserve(
+    lane: &Lane,
+    payer: Option<&budget::Account>,
+    waiting: &Waiting,
+) -> Result<Option<Amount>, Refusal> {
+    let Some(payer) = payer else {
+        return Ok(Some(Amount::default()));
+    };
+    payer.reserve_now(&Wish {
+        at: lane.whereabouts(),
+        bytes: waiting.body.len(),
+        most_output: waiting.most_output,
+        travel: Travel::Batch,
+    })
 }
 
 /// Four bytes are about a token.
@@ -72,16 +129,19 @@ fn tokens(body: &str) -> u64 {
 }
 
 impl Batches {
-    /// The next batch of an account, with room for so many tokens; none where nothing waits. A request that is too large for
-    /// any batch is given back beside it.
+    /// The next batch of an account, with room for so many tokens.
     pub(super) async fn pack(
         &self,
         account: usize,
         token_room: u64,
-    ) -> Result<(Option<Packed>, Vec<Digest>), StopReason> {
-        let lane = Arc::clone(&self.state().accounts[account].lane);
+    ) -> Result<Packing, StopReason> {
+        let (lane, payer) = {
+            let state = self.state();
+            let account = &state.accounts[account];
+            (Arc::clone(&account.lane), account.payer.clone())
+        };
         let Some(limits) = lane.profile.batch else {
-            return Ok((None, Vec::new()));
+            return Ok(Packing::default());
         };
         let room = Room {
             requests: limits.requests as usize,
@@ -89,7 +149,7 @@ impl Batches {
             tokens: token_room,
         };
         let mut upload = self.begin(&lane, room).await?;
-        let mut too_large = Vec::new();
+        let mut packing = Packing::default();
         let mut full = false;
         while !full {
             let portions = self.portions(account)?;
@@ -100,16 +160,25 @@ impl Batches {
             let framed = join_all(framed).await;
             let mut rest: Vec<Waiting> = Vec::new();
             for (portion, lines) in portions.into_iter().zip(framed) {
-                let lines = lines?;
-                for (waiting, line) in portion.into_iter().zip(lines) {
+                for (waiting, line) in portion.into_iter().zip(lines?) {
                     if full {
                         rest.push(waiting);
-                    } else if !upload.add(&waiting, &line).map_err(|e| disk(&e))? {
-                        if upload.packed.digests.is_empty() {
-                            too_large.push(waiting.digest);
-                        } else {
+                        continue;
+                    }
+                    let added = upload.add((&lane, payer.as_deref()), &waiting, &line);
+                    match added.map_err(|e| disk(&e))? {
+                        Added::Yes => {}
+                        Added::Full if upload.packed.digests.is_empty() => {
+                            packing.too_large.push(waiting.digest);
+                        }
+                        Added::Full => {
                             full = true;
                             rest.push(waiting);
+                        }
+                        Added::Held(held) => {
+                            full = true;
+                            rest.push(waiting);
+                            packing.held = Some(held);
                         }
                     }
                 }
@@ -118,8 +187,8 @@ impl Batches {
             let spool = &mut state.accounts[account].spool;
             spool.untake(&rest).map_err(|e| disk(&e))?;
         }
-        let packed = finish(upload).map_err(|e| disk(&e))?;
-        Ok((packed, too_large))
+        packing.packed = finish(upload).map_err(|e| disk(&e))?;
+        Ok(packing)
     }
 
     async fn begin(&self, lane: &Lane, room: Room) -> Result<Upload, StopReason> {
@@ -128,11 +197,7 @@ impl Batches {
             .frame(&lane.model)
             .await
             .map_err(|failure| StopReason::Experiment(failure.to_string()))?;
-        let folder = self
-            .state()
-            .folder
-            .as_ref()
-            .map_or_else(|| PathBuf::from("."), |folder| folder.path().to_path_buf());
+        let folder = self.state().disk()?.folder.path().to_path_buf();
         let file = tempfile::Builder::new()
             .prefix("upload-")
             .tempfile_in(folder)
@@ -149,6 +214,7 @@ impl Batches {
                 digests: Vec::new(),
                 bytes: envelope.prefix.len() as u64,
                 tokens: 0,
+                bound: Amount::default(),
             },
             separator: envelope.separator,
             suffix: envelope.suffix,
@@ -159,11 +225,17 @@ impl Batches {
     /// The next portions, without what was answered meanwhile.
     fn portions(&self, account: usize) -> Result<Vec<Vec<Waiting>>, StopReason> {
         let mut state = self.state();
-        let Account { spool, open, .. } = &mut state.accounts[account];
         let mut portions = Vec::new();
-        while portions.len() < AT_ONCE && spool.len() > 0 {
-            let mut portion = spool.take(PORTION, PORTION_BYTES).map_err(|e| disk(&e))?;
-            portion.retain(|waiting| open.contains(&super::short(&waiting.digest)));
+        while portions.len() < AT_ONCE && state.accounts[account].spool.len() > 0 {
+            let spool = &mut state.accounts[account].spool;
+            let taken = spool.take(PORTION, PORTION_BYTES).map_err(|e| disk(&e))?;
+            let mut portion = Vec::with_capacity(taken.len());
+            for waiting in taken {
+                let known = state.known(&waiting.digest).map_err(|e| disk(&e))?;
+                if matches!(known.stands, Stands::Open(_)) {
+                    portion.push(waiting);
+                }
+            }
             portions.push(portion);
         }
         Ok(portions)

@@ -2,7 +2,8 @@
 //! after a crash its requests are made anew from their trials.
 //!
 //! ```text
-//! record: digest, 32 bytes | length of the path, u32 | length of the body, u32 | path | body     (little-endian)
+//! record: digest, 32 bytes | length of the path, u32 | length of the body, u32 | most tokens of the answer, u64; all ones
+//!         for none | path | body                                                                   (little-endian)
 //! ```
 
 use std::fs::File;
@@ -10,7 +11,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use xhost_store::Digest;
 
-const HEADER: u64 = 40;
+const HEADER: u64 = 48;
 
 /// The file.
 pub(super) struct Spool {
@@ -27,6 +28,8 @@ pub(super) struct Waiting {
     pub digest: Digest,
     pub path: String,
     pub body: String,
+    /// The most tokens of its answer, where the request says so.
+    pub most_output: Option<u64>,
 }
 
 impl Waiting {
@@ -36,15 +39,11 @@ impl Waiting {
 }
 
 impl Spool {
-    pub fn create(path: &Path) -> io::Result<Spool> {
-        let file = File::options()
-            .create_new(true)
-            .read(true)
-            .write(true)
-            .open(path)?;
-        let reader = File::open(path)?;
-        // Nobody else needs its name, and a killed process leaves nothing behind.
-        std::fs::remove_file(path)?;
+    /// A file without a name: nobody else needs one, and a killed process leaves nothing behind.
+    pub fn create(folder: &Path) -> io::Result<Spool> {
+        let (file, path) = tempfile::NamedTempFile::new_in(folder)?.into_parts();
+        let reader = File::open(&path)?;
+        path.close()?;
         Ok(Spool {
             writer: io::BufWriter::new(file),
             reader,
@@ -59,13 +58,20 @@ impl Spool {
         self.waiting
     }
 
-    pub fn push(&mut self, digest: &Digest, path: &str, body: &[u8]) -> io::Result<()> {
+    pub fn push(
+        &mut self,
+        digest: &Digest,
+        (path, body): (&str, &[u8]),
+        most_output: Option<u64>,
+    ) -> io::Result<()> {
         let length = |bytes: usize| {
             u32::try_from(bytes).map_err(|_| io::Error::other("a request over 4 GiB"))
         };
         self.writer.write_all(digest.as_bytes())?;
         self.writer.write_all(&length(path.len())?.to_le_bytes())?;
         self.writer.write_all(&length(body.len())?.to_le_bytes())?;
+        self.writer
+            .write_all(&most_output.unwrap_or(u64::MAX).to_le_bytes())?;
         self.writer.write_all(path.as_bytes())?;
         self.writer.write_all(body)?;
         self.written += HEADER + (path.len() + body.len()) as u64;
@@ -92,7 +98,13 @@ impl Spool {
             };
             let (path, body) = (text(number(32))?, text(number(36))?);
             let digest = Digest::from_bytes(std::array::from_fn(|index| header[index]));
-            let waiting = Waiting { digest, path, body };
+            let most_output = u64::from_le_bytes(std::array::from_fn(|index| header[40 + index]));
+            let waiting = Waiting {
+                digest,
+                path,
+                body,
+                most_output: Some(most_output).filter(|most| *most != u64::MAX),
+            };
             size += waiting.bytes();
             taken.push(waiting);
         }
@@ -107,7 +119,8 @@ impl Spool {
     /// Puts back what was taken, at the end.
     pub fn untake(&mut self, taken: &[Waiting]) -> io::Result<()> {
         for waiting in taken {
-            self.push(&waiting.digest, &waiting.path, waiting.body.as_bytes())?;
+            let text = (waiting.path.as_str(), waiting.body.as_bytes());
+            self.push(&waiting.digest, text, waiting.most_output)?;
         }
         Ok(())
     }
@@ -138,15 +151,21 @@ mod tests {
     #[test]
     fn requests_come_back_in_their_order_and_an_empty_spool_takes_no_space() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut spool = Spool::create(&folder.path().join("spool")).expect("a file");
+        let mut spool = Spool::create(folder.path()).expect("a file");
         let digest = |number: u8| Digest::from_bytes([number; 32]);
         for number in 0..5 {
+            let body = format!("body {number}");
+            let most_output = (number > 0).then_some(number.into());
             spool
-                .push(&digest(number), "/p", format!("body {number}").as_bytes())
+                .push(&digest(number), ("/p", body.as_bytes()), most_output)
                 .expect("room");
         }
         let first = spool.take(2, u64::MAX).expect("readable");
         assert_eq!(first[1].body, "body 1");
+        assert_eq!(
+            (first[0].most_output, first[1].most_output),
+            (None, Some(1))
+        );
         let second = spool.take(3, 1).expect("readable");
         assert_eq!((second.len(), spool.len()), (1, 2), "a full portion ends");
         spool.untake(&second).expect("room");

@@ -42,7 +42,7 @@ pub(super) enum Tried {
     /// Never, for the provider's reason.
     Refused(Pending, Fault),
     /// An earlier process's, and the provider has nothing of it: these requests are free.
-    Absent(Vec<Digest>),
+    Absent(Pending, Vec<Digest>),
 }
 
 /// How an act of a submission failed.
@@ -121,7 +121,7 @@ impl Batches {
             let digests = journal::manifest(&self.store, &pending.mark)?;
             pending.entry.stage = Stage::Dropped;
             journal::note(&self.store, &pending.mark, &pending.entry)?;
-            return Ok(Tried::Absent(digests));
+            return Ok(Tried::Absent(pending, digests));
         };
         pending.entry.stage = Stage::Submitting;
         pending.entry.since_ms = now_ms();

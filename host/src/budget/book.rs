@@ -2,7 +2,7 @@
 //! The sum of both never passes the limit, as long as no call costs more than was reserved for it.
 
 use crate::prices::Money;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What may be spent; `None` for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -14,7 +14,7 @@ pub struct Limits {
 }
 
 /// What one or several calls cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amount {
     /// In dollars, as far as prices are known.
     pub money: Money,
@@ -145,6 +145,11 @@ impl Book {
         }
         self.reserved = self.reserved.plus(most);
         Answer::Granted
+    }
+
+    /// Counts what may cost so much and is on its way already.
+    pub fn hold(&mut self, most: Amount) {
+        self.reserved = self.reserved.plus(most);
     }
 
     /// A call's cost is known.

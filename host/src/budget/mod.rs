@@ -42,6 +42,10 @@ pub struct Account {
     prices: Mutex<Known>,
     file: Mutex<SpendFile>,
     path: PathBuf,
+    /// What batches have cost; their journal remembers it.
+    batches: Mutex<Amount>,
+    /// The run's folder, which is its name elsewhere.
+    name: String,
 }
 
 /// A call that wants to leave.
@@ -124,19 +128,68 @@ impl Account {
             cause,
         })?;
         budget.book().add_spent(file.sum());
+        let name = folder.canonicalize();
+        let name = name.unwrap_or_else(|_| folder.to_path_buf());
         Ok(Arc::new(Account {
             budget,
             table,
             prices: Mutex::default(),
             file: Mutex::new(file),
             path,
+            batches: Mutex::default(),
+            name: name.to_string_lossy().into_owned(),
         }))
     }
 
     /// What this run has spent so far; calls in flight are not in it.
     #[must_use]
     pub fn spent(&self) -> Amount {
-        self.file().sum()
+        self.file().sum().plus(*self.batches())
+    }
+
+    /// What the run is called where others note that it pays: its folder.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Reserves what a request of a batch can cost at most; none where that may fit when others turn out cheaper. What is
+    /// reserved is to be released when the batch is read, and the journal of batches remembers it meanwhile.
+    ///
+    /// # Errors
+    /// Where it will never fit.
+    pub fn reserve_now(&self, wish: &Wish<'_>) -> Result<Option<Amount>, Refusal> {
+        let most = self.most(wish, self.price(wish.at).as_deref())?;
+        let answer = self.budget.book().reserve(most);
+        match answer {
+            Answer::Granted => Ok(Some(most)),
+            Answer::Wait => Ok(None),
+            Answer::Never(reached) => Err(self.used_up(&reached, most)),
+        }
+    }
+
+    /// Counts a batch of an earlier process, whatever the limit.
+    pub fn hold(&self, bound: Amount) {
+        self.budget.book().hold(bound);
+    }
+
+    /// A batch is read, or was none: what it might have cost is free again.
+    pub fn release(&self, bound: Amount) {
+        self.budget.book().settle(bound, Amount::default());
+        self.budget.settled.send_replace(());
+    }
+
+    /// What an answer with this usage costs.
+    #[must_use]
+    pub fn cost(&self, at: Whereabouts<'_>, usage: &Usage, travel: Travel) -> Amount {
+        cost(self.price(at).as_deref(), usage, travel)
+    }
+
+    /// Batches have cost so much more.
+    pub fn spend(&self, cost: Amount) {
+        self.budget.book().add_spent(cost);
+        let mut batches = self.batches();
+        *batches = batches.plus(cost);
     }
 
     /// Waits until what a call can cost at most is reserved.
@@ -277,6 +330,10 @@ impl Account {
         }
     }
 
+    fn batches(&self) -> MutexGuard<'_, Amount> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn file(&self) -> MutexGuard<'_, SpendFile> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -296,15 +353,7 @@ pub struct Reservation {
 impl Reservation {
     /// The answer came: this is what was used.
     pub fn answered(mut self, usage: &Usage) {
-        let cost = Amount {
-            money: self
-                .price
-                .as_ref()
-                .map_or(Money(0), |price| price.cost(usage, self.travel)),
-            tokens: usage.input.saturating_add(usage.output),
-            unpriced: u64::from(self.price.is_none()),
-        };
-        self.settle(cost);
+        self.settle(cost(self.price.as_deref(), usage, self.travel));
     }
 
     /// Nothing left, or the provider refused: nothing is paid for.
@@ -325,6 +374,14 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         // Where the disk refused to note the call, it never left.
         self.settle(self.most);
+    }
+}
+
+fn cost(price: Option<&Price>, usage: &Usage, travel: Travel) -> Amount {
+    Amount {
+        money: price.map_or(Money(0), |price| price.cost(usage, travel)),
+        tokens: usage.input.saturating_add(usage.output),
+        unpriced: u64::from(price.is_none()),
     }
 }
 

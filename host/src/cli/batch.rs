@@ -3,11 +3,13 @@
 
 use super::opening::{self, Busy};
 use super::{Cli, Command, Exit, Failure, chosen, places, run};
-use crate::batch::{adopt, cancel};
+use crate::batch::{Cancelled, adopt, cancel};
+use crate::budget::{self, Budget};
 use crate::experiment::{Model, Sampling};
 use crate::plan::{Lanes, Library, Network, Plan};
 use crate::plugin::Engine;
 use crate::results::RunFile;
+use crate::run::note_cancelled;
 use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -101,7 +103,9 @@ pub(super) async fn resume(arguments: Resume) -> Result<Exit, Failure> {
 }
 
 pub(super) async fn cancel_run(arguments: Cancel) -> Result<Exit, Failure> {
-    let (again, _) = started(&arguments.run)?;
+    let run = arguments.run.canonicalize();
+    let run = run.map_err(|e| Failure::wrong(format!("{}: {e}", arguments.run.display())))?;
+    let (again, _) = started(&run)?;
     let chosen: &chosen::Chosen = again.chosen();
     let experiments = chosen.experiments().await?;
     let engine = Engine::new(places::compiled()).map_err(|e| Failure::new(Exit::Internal, e))?;
@@ -113,23 +117,46 @@ pub(super) async fn cancel_run(arguments: Cancel) -> Result<Exit, Failure> {
     }
     let store =
         Arc::new(opening::open(&chosen.store(), "xhost cancel", Busy::new(chosen.wait)).await?);
+    let disk = |e: &dyn std::fmt::Display| Failure::new(Exit::Disk, e);
+    let table = Arc::new(super::prices::table()?);
+    let nothing = Budget::new(budget::Limits::default());
+    let payer = budget::Account::open(&run, nothing, table).map_err(|e| disk(&e))?;
     let mut sum = 0;
     for lane in lanes.iter() {
-        let cancelled = cancel(&store, lane).await;
+        let cancelled = cancel(&store, lane, &payer).await;
         for one in cancelled.map_err(|reason| Failure::new((&reason).into(), reason))? {
-            println!(
-                "{}: cancelled; {} of {} requests were answered before, and their answers are kept",
-                crate::text::plain(&one.id),
-                one.answers,
-                one.requests
-            );
             sum += 1;
+            tell(&run, &one).map_err(|e| disk(&e))?;
         }
     }
     if sum == 0 {
         println!("no batch of this run is on its way");
     }
     Ok(Exit::Done)
+}
+
+fn tell(run: &Path, one: &Cancelled) -> std::io::Result<()> {
+    let Cancelled {
+        id,
+        requests,
+        answers,
+        spent,
+    } = one;
+    let Some(id) = id else {
+        println!(
+            "{requests} requests may have been submitted when the run was killed: `xhost resume` finds out"
+        );
+        return Ok(());
+    };
+    let cost = match spent.known() {
+        Some(cost) => cost.to_string(),
+        None => "an unknown amount".to_owned(),
+    };
+    println!(
+        "{}: cancelled; {answers} of {requests} requests were answered before, for {cost}, and their answers are kept",
+        crate::text::plain(id)
+    );
+    note_cancelled(run, id, *answers, spent.known())
 }
 
 pub(super) async fn adopt_batch(command: Batch) -> Result<Exit, Failure> {

@@ -327,6 +327,9 @@ async fn run_all(
                     earlier.display()
                 );
             }
+            if arguments.earlier.is_some() {
+                ledger.recall().map_err(|e| Failure::new(Exit::Disk, e))?;
+            }
             if let Some(until) = until {
                 ledger.end_when(Monitor::new(until, &plan).map_err(Failure::wrong)?);
             }

@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     batch_delay_ms: u64,
     /// How the first batches end, one after the other; later ones are completed: completed, expired, cancelled, failed,
-    /// no-output, errors-only, unknown, duplicate, missing, broken, cut-stream
+    /// no-output, errors-only, partly, empty-names, unknown, duplicate, missing, broken, cut-stream
     #[arg(long, value_name = "END,END", value_delimiter = ',')]
     batch_ends: Vec<End>,
     /// Most tokens that wait in one model's batches, where OpenAI's words are spoken

@@ -1,6 +1,7 @@
 //! `xhost status`: how far runs are, what they have cost, and where their batches stand. Reads their folders only.
 
 use super::{Exit, Failure};
+use crate::prices::Money;
 use crate::run::{BATCHES, BatchLine, STATUS, Standing, State};
 use crate::text::{plain, thousands};
 use serde::Serialize;
@@ -21,7 +22,7 @@ pub(super) struct Status {
     /// The results' folder [default: every run in `runs`]
     #[arg(value_name = "RUN")]
     run: Option<PathBuf>,
-    /// Show it again every two seconds, until nothing is on its way
+    /// Show it again every two seconds, until no process is at work on it any more
     #[arg(long)]
     watch: bool,
     /// Print it as JSON
@@ -63,9 +64,9 @@ pub(super) async fn main(arguments: Status) -> Result<Exit, Failure> {
 
 impl Seen {
     fn is_on_its_way(&self) -> bool {
-        let running = |standing: &Standing| standing.state == State::Running && self.alive;
-        let open = |line: &BatchLine| matches!(line.state.as_str(), "submitted" | "running");
-        self.standing.as_ref().is_some_and(running) || self.batches.values().any(open)
+        let running = |standing: &Standing| standing.state == State::Running;
+        let open = self.batches.values().any(BatchLine::is_open);
+        self.alive && (open || self.standing.as_ref().is_some_and(running))
     }
 }
 
@@ -127,18 +128,28 @@ fn table(all: &BTreeMap<String, Seen>, now_ms: u64) -> String {
         for (id, line) in &seen.batches {
             let _ = writeln!(
                 text,
-                "  {:<10} {:>7} of {:>7} done, {} failed, {} old  {}  {}",
+                "  {:<10} {:>7} of {:>7} done, {} failed, {} old{}  {}  {}",
                 plain(&line.state),
                 line.done,
                 line.requests,
                 line.failed,
                 age(line.since_ms, now_ms),
+                cost(line),
                 plain(&line.model),
                 plain(id),
             );
         }
     }
     text
+}
+
+/// What its answers cost, where it has some.
+fn cost(line: &BatchLine) -> String {
+    match line.cost_usd {
+        Some(cost) if cost > Money::default() => format!(", {cost}"),
+        Some(_) => String::new(),
+        None => ", cost unknown".to_owned(),
+    }
 }
 
 fn told(standing: &Standing, alive: bool, now_ms: u64) -> String {

@@ -249,6 +249,16 @@ impl Lane {
         settings.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Where its price stands.
+    #[must_use]
+    pub fn whereabouts(&self) -> Whereabouts<'_> {
+        Whereabouts {
+            endpoint: self.endpoint.name(),
+            host: self.endpoint.host(),
+            model: &self.model,
+        }
+    }
+
     /// Other settings from now on; calls in flight keep theirs.
     pub fn set(&self, settings: Settings) {
         self.queue.set(settings.pace);
@@ -394,11 +404,7 @@ impl Lane {
         let Some(account) = &asker.account else {
             return Ok(None);
         };
-        let at = Whereabouts {
-            endpoint: self.endpoint.name(),
-            host: self.endpoint.host(),
-            model: &self.model,
-        };
+        let at = self.whereabouts();
         let (bytes, most_output) = (request.body.len(), asker.most_output);
         let wish = Wish {
             at,

@@ -3,6 +3,7 @@
 
 use super::bindings::batch;
 use super::bindings::provider::{Fault, HttpRequest, HttpResponse};
+use super::bindings::types::{Completion, Usage};
 use super::calls::{CallSeed, Fresh, Provider, wrong_kind};
 use super::failure::Failure;
 use super::load::{Exports, Loaded};
@@ -101,20 +102,40 @@ impl Provider {
         .await
     }
 
-    /// Reads result lines, or a document.
+    /// Reads result lines, or a document, and then each answer in them as `decode` does: all in one instance, because a
+    /// fresh one for each would cost more than the answer. An answer that cannot be decoded is a failed one.
     ///
     /// # Errors
     /// Where the plugin fails.
     pub async fn read_lines(
         &self,
         lines: Vec<String>,
-    ) -> Result<Vec<Result<batch::Answer, Fault>>, Failure> {
+    ) -> Result<Vec<Result<Line, Fault>>, Failure> {
         let params = Arc::clone(&self.params);
-        let weight = lines.iter().map(String::len).sum();
-        self.batch_call(weight, move |guest, store| {
-            guest.call_read_lines(store, &params, &lines)
-        })
-        .await
+        // Each byte is read twice.
+        let weight = 2 * lines.iter().map(String::len).sum::<usize>();
+        let call = move |loaded: &Loaded, (store, instance): Fresh<'_>| {
+            let Exports::Provider(own, Some(indices)) = &loaded.exports else {
+                return Err(wrong_kind());
+            };
+            let answers = indices.load(&mut *store, instance)?.call_read_lines(
+                &mut *store,
+                &params,
+                &lines,
+            )?;
+            let guest = own.load(&mut *store, instance)?;
+            let mut is_whole = true;
+            let mut decode = |body: &String| {
+                let result = is_whole.then(|| guest.call_decode(&mut *store, &params, body))?;
+                is_whole = result.is_ok();
+                result.ok()
+            };
+            let lines = answers
+                .into_iter()
+                .map(|answer| answer.map(|answer| decoded(answer, &mut decode)));
+            Ok(lines.collect())
+        };
+        self.plugin.call(CallSeed([0; 32]), weight, call).await
     }
 
     /// How to list batches.
@@ -171,5 +192,35 @@ impl Provider {
             function(&guest, store)
         };
         self.plugin.call(CallSeed([0; 32]), input_bytes, call).await
+    }
+}
+
+/// A result line, read.
+pub struct Line {
+    /// The name of its request.
+    pub custom_id: String,
+    /// How that ended.
+    pub outcome: batch::Outcome,
+    /// What an answer used; none where the plugin failed over it or one before it, which whoever uses it will see.
+    pub usage: Option<Usage>,
+}
+
+fn decoded(
+    answer: batch::Answer,
+    decode: &mut impl FnMut(&String) -> Option<Result<Completion, Fault>>,
+) -> Line {
+    let batch::Answer { custom_id, outcome } = answer;
+    let (outcome, usage) = match outcome {
+        batch::Outcome::Completed(completed) => match decode(&completed.body) {
+            Some(Ok(completion)) => (batch::Outcome::Completed(completed), Some(completion.usage)),
+            Some(Err(fault)) => (batch::Outcome::Failed(fault), None),
+            None => (batch::Outcome::Completed(completed), None),
+        },
+        other => (other, None),
+    };
+    Line {
+        custom_id,
+        outcome,
+        usage,
     }
 }

@@ -39,6 +39,7 @@ mod batch_calls;
 /// The plugins that are part of this program.
 pub mod builtin;
 
+pub use batch_calls::Line as BatchLine;
 pub use bindings::types;
 pub use calls::{CallSeed, Params, Provider};
 pub use compiled::COMPILE;

@@ -78,7 +78,8 @@ struct Failure {
     cause: String,
 }
 
-fn of_line(line: &[u8]) -> io::Result<[u8; 32]> {
+/// The same from a trial's line.
+pub(super) fn of_line(line: &[u8]) -> io::Result<[u8; 32]> {
     let line: Line = serde_json::from_slice(line)?;
     let pair = |one: &Exchange| Some((one.digest.parse().ok()?, one.response.parse().ok()?));
     let requests: Option<Vec<_>> = line.requests.iter().map(pair).collect();

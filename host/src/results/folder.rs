@@ -93,6 +93,14 @@ impl Folder {
     }
 }
 
+/// Writes a file of a run's folder so that it is always whole, for whoever is not the run.
+///
+/// # Errors
+/// Where the disk refuses.
+pub fn write_whole(folder: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+    write(folder, name, value, Then::Sync)
+}
+
 /// Whether the disk is waited for.
 #[derive(Clone, Copy, PartialEq)]
 enum Then {

@@ -13,11 +13,16 @@ mod spool;
 /// What the digest of a run covers.
 mod digest;
 
+/// Trials that an earlier process wrote.
+mod known;
+
 /// The folder of a run, and what it says about itself.
 mod folder;
 
 pub use digest::RunDigest;
-pub use folder::{Folder, FolderError, RunFile};
+pub use folder::{Folder, FolderError, RunFile, write_whole};
+
+pub use known::{Checkpoint, Known};
 
 use crate::record::Trial;
 use crate::until::Flow;
@@ -25,9 +30,13 @@ use extend::Extend;
 use spool::{Slot, Spool};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The name of the file with the trials.
 pub const TRIALS: &str = "trials.jsonl";
+
+/// Trials of an earlier process that are written at once: whoever notes what they asked keeps that in memory.
+const AT_ONCE: usize = 1_024;
 
 /// Writes the trials of one run.
 pub struct Results {
@@ -38,6 +47,9 @@ pub struct Results {
     end: u64,
     written: u64,
     digest: RunDigest,
+    /// Over the lines before `next`.
+    lines: blake3::Hasher,
+    known: Option<Arc<Known>>,
 }
 
 /// A trial whose turn has come.
@@ -46,6 +58,17 @@ pub struct Line<'a> {
     pub ordinal: u64,
     /// Its bytes in the results, without the newline.
     pub bytes: &'a [u8],
+    /// Who made it.
+    pub maker: Maker,
+}
+
+/// Who made a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// This process.
+    Now,
+    /// An earlier process of the same run.
+    Earlier,
 }
 
 impl Results {
@@ -61,7 +84,38 @@ impl Results {
             end: u64::MAX,
             written: 0,
             digest: RunDigest::default(),
+            lines: blake3::Hasher::new(),
+            known: None,
         })
+    }
+
+    /// Trials that need not be made: their lines are written when it is their turn.
+    pub fn recall(&mut self, known: Arc<Known>) {
+        self.known = Some(known);
+    }
+
+    /// Writes some of the trials that need not be made and whose turn has come. Whether there are more.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn write_known<F: Into<Flow>>(
+        &mut self,
+        mut each: impl FnMut(Line<'_>) -> F,
+    ) -> io::Result<(Flow, bool)> {
+        let Some(known) = self.known.clone().filter(|_| self.next < self.end) else {
+            return Ok((Flow::On, false));
+        };
+        let flow = self.go_on(&mut each)?;
+        Ok((flow, flow == Flow::On && known.has(self.next)?))
+    }
+
+    /// How far the results are whole.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            trials: self.next,
+            blake3: self.lines.finalize().to_hex().to_string(),
+        }
     }
 
     /// Takes a trial, and hands on every trial whose turn has come, until `each` says that this was the last. Whether it
@@ -83,30 +137,82 @@ impl Results {
         if ordinal != self.next {
             return self.spool.put(ordinal, &bytes, digest).map(|()| Flow::On);
         }
-        let mut flow = self.write(ordinal, &bytes, digest, &mut each)?;
-        while flow == Flow::On {
-            let Some((slot, bytes)) = self.spool.take(self.next)? else {
+        match self.write_next(&bytes, digest, Maker::Now, &mut each)? {
+            Flow::On => self.go_on(&mut each),
+            Flow::Enough => Ok(self.enough()),
+        }
+    }
+
+    /// Writes the trials that are there and whose turn has come; of an earlier process's, some.
+    fn go_on<F: Into<Flow>>(&mut self, each: &mut impl FnMut(Line<'_>) -> F) -> io::Result<Flow> {
+        let mut known = 0;
+        loop {
+            let flow = if let Some((slot, bytes)) = self.spool.take(self.next)? {
+                self.write_next(&bytes, slot.digest, Maker::Now, each)?
+            } else if known == AT_ONCE {
+                return Ok(Flow::On);
+            } else if let Some(bytes) = self.known_line(self.next)? {
+                known += 1;
+                self.write_next(&bytes, digest::of_line(&bytes)?, Maker::Earlier, each)?
+            } else {
                 return Ok(Flow::On);
             };
-            flow = self.write(self.next, &bytes, slot.digest, &mut each)?;
+            if flow == Flow::Enough {
+                return Ok(self.enough());
+            }
         }
+    }
+
+    fn known_line(&self, ordinal: u64) -> io::Result<Option<Vec<u8>>> {
+        let line = self.known.as_ref().map(|known| known.line(ordinal));
+        line.unwrap_or(Ok(None))
+    }
+
+    /// The next trial that is there, whatever is missing before it.
+    fn first_waiting(&self) -> io::Result<Option<u64>> {
+        let waiting = self.spool.first_from(self.next)?;
+        let known = match &self.known {
+            Some(known) => known.first_from(self.next)?,
+            None => None,
+        };
+        let first = waiting.into_iter().chain(known).min();
+        Ok(first.filter(|&ordinal| ordinal < self.end))
+    }
+
+    fn enough(&mut self) -> Flow {
         self.end = self.next;
-        Ok(Flow::Enough)
+        Flow::Enough
+    }
+
+    /// Writes the trial whose turn it is.
+    fn write_next<F: Into<Flow>>(
+        &mut self,
+        bytes: &[u8],
+        digest: [u8; 32],
+        maker: Maker,
+        each: &mut impl FnMut(Line<'_>) -> F,
+    ) -> io::Result<Flow> {
+        self.lines.update(bytes).update(b"\n");
+        let line = Line {
+            ordinal: self.next,
+            bytes,
+            maker,
+        };
+        self.write(line, digest, each)
     }
 
     fn write<F: Into<Flow>>(
         &mut self,
-        ordinal: u64,
-        bytes: &[u8],
+        line: Line<'_>,
         digest: [u8; 32],
         each: &mut impl FnMut(Line<'_>) -> F,
     ) -> io::Result<Flow> {
-        self.file.append(bytes)?;
+        self.file.append(line.bytes)?;
         self.file.append(b"\n")?;
         self.digest.add(&digest);
-        self.next = ordinal + 1;
+        self.next = line.ordinal + 1;
         self.written += 1;
-        Ok(each(Line { ordinal, bytes }).into())
+        Ok(each(line).into())
     }
 
     /// Makes what was written visible to others.
@@ -127,13 +233,21 @@ impl Results {
         total: u64,
         mut each: impl FnMut(Line<'_>),
     ) -> io::Result<(u64, Option<blake3::Hash>)> {
-        while let Some(ordinal) = self
-            .spool
-            .first_from(self.next)?
-            .filter(|&ordinal| ordinal < self.end)
-        {
+        while let Some(ordinal) = self.first_waiting()? {
             if let Some((slot, bytes)) = self.spool.take(ordinal)? {
-                self.write(ordinal, &bytes, slot.digest, &mut each)?;
+                let line = Line {
+                    ordinal,
+                    bytes: &bytes,
+                    maker: Maker::Now,
+                };
+                self.write(line, slot.digest, &mut each)?;
+            } else if let Some(bytes) = self.known_line(ordinal)? {
+                let line = Line {
+                    ordinal,
+                    bytes: &bytes,
+                    maker: Maker::Earlier,
+                };
+                self.write(line, digest::of_line(&bytes)?, &mut each)?;
             }
         }
         self.file.finish()?;

@@ -319,3 +319,107 @@ fn the_digest_of_a_run_covers_requests_answers_scores_and_failures_and_not_what_
         "the answer is read in the response"
     );
 }
+
+/// Results over which a checkpoint was taken after so many trials; those with these places failed.
+fn interrupted(folder: &Path, trials: u64, failed: &[u64]) -> Checkpoint {
+    let mut results = Results::open(folder).expect("it opens");
+    for ordinal in 0..trials {
+        let mut trial = trial(ordinal);
+        if failed.contains(&ordinal) {
+            let cause = crate::record::Cause::Timeout;
+            trial.failure = Some(crate::record::TrialFailure::new(cause, "late".into()));
+        }
+        results.put(ordinal, &trial, |_| ()).expect("it is written");
+    }
+    let checkpoint = results.checkpoint();
+    results.flush().expect("it is written");
+    checkpoint
+}
+
+#[test]
+fn a_run_that_goes_on_takes_over_the_trials_that_did_not_fail() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let checkpoint = interrupted(folder.path(), 3_000, &[0, 5, 2_500]);
+    assert_eq!(checkpoint.trials, 3_000);
+    let known = Known::open(folder.path(), &checkpoint).expect("readable");
+    let known = Arc::new(known.expect("they are as they were"));
+    let missing: Vec<u64> = (0..3_010)
+        .filter(|ordinal| !known.has(*ordinal).expect("readable"))
+        .collect();
+    assert_eq!(missing[..3], [0, 5, 2_500]);
+    assert_eq!(missing.len(), 3 + 10);
+
+    let mut results = Results::open(folder.path()).expect("it opens");
+    results.recall(known);
+    let mut makers = Vec::new();
+    // As they are made anew, in an order of their own.
+    for ordinal in missing.iter().rev() {
+        let put = results.put(*ordinal, &trial(*ordinal), |line| {
+            makers.push((line.ordinal, line.maker));
+        });
+        put.expect("it is written");
+        loop {
+            let written = results.write_known(|line| makers.push((line.ordinal, line.maker)));
+            if !written.expect("it is written").1 {
+                break;
+            }
+        }
+    }
+    let (written, digest) = results.finish(3_010, |_| ()).expect("it is written");
+    assert_eq!(written, 3_010);
+    let ordinals: Vec<u64> = makers.iter().map(|(ordinal, _)| *ordinal).collect();
+    assert_eq!(ordinals, (0..3_010).collect::<Vec<_>>());
+    let made_now = makers.iter().filter(|(_, maker)| *maker == Maker::Now);
+    assert_eq!(made_now.count(), missing.len());
+
+    let other = tempfile::tempdir().expect("a folder");
+    let whole = write(other.path(), &(0..3_010).collect::<Vec<_>>(), 3_010);
+    assert_eq!(digest, whole.1, "the same digest");
+    let text = std::fs::read_to_string(folder.path().join(TRIALS)).expect("it is there");
+    assert!(text == whole.0, "and the same bytes");
+}
+
+#[test]
+fn a_run_that_is_interrupted_again_keeps_what_an_earlier_one_made_behind_a_gap() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let checkpoint = interrupted(folder.path(), 100, &[40]);
+    let known = Known::open(folder.path(), &checkpoint).expect("readable");
+    let mut results = Results::open(folder.path()).expect("it opens");
+    results.recall(Arc::new(known.expect("they are as they were")));
+    let (written, digest) = results.finish(100, |_| ()).expect("it is written");
+    assert_eq!((written, digest), (99, None));
+}
+
+#[test]
+fn results_that_are_not_what_the_checkpoint_says_are_not_taken_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let checkpoint = interrupted(folder.path(), 20, &[]);
+    let path = folder.path().join(TRIALS);
+    let text = std::fs::read_to_string(&path).expect("it is there");
+    let last = text.trim_end().rfind('\n').expect("lines");
+    let swapped: Vec<&str> = text.lines().rev().collect();
+    for changed in [
+        text.replacen("s3", "s4", 1),
+        text[..last].to_owned(),
+        text[..text.len() - 1].to_owned(),
+        swapped.join("\n") + "\n",
+        String::new(),
+    ] {
+        std::fs::write(&path, &changed).expect("it is written");
+        let known = Known::open(folder.path(), &checkpoint).expect("readable");
+        assert!(known.is_none(), "{changed}");
+    }
+    std::fs::remove_file(&path).expect("it is there");
+    assert!(
+        Known::open(folder.path(), &checkpoint)
+            .expect("readable")
+            .is_none()
+    );
+    // What stands behind is no concern of the checkpoint.
+    std::fs::write(&path, text + "{\"torn").expect("it is written");
+    assert!(
+        Known::open(folder.path(), &checkpoint)
+            .expect("readable")
+            .is_some()
+    );
+}

@@ -1,16 +1,16 @@
 //! What is kept on disk of a run, and counted for its summary: a listener of its events.
 
 use super::batches::Batches;
-use super::standing::Standing;
+use super::standing::{STATUS, Standing};
 use crate::budget::{Account, Budget, Refusal};
-use crate::event::Event;
+use crate::event::{Event, Origins};
 use crate::plan::Plan;
 use crate::prices::Table;
-use crate::results::{Folder, FolderError, Results, RunFile};
+use crate::results::{Folder, FolderError, Known, Line, Maker, Results, RunFile};
 use crate::stop::StopReason;
 use crate::summary::{Summary, Tally, Totals, peak_memory_bytes};
 use crate::until::{Flow, Monitor};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -37,6 +37,8 @@ pub struct Ledger {
     begun: Option<Begun>,
     touched: Vec<Digest>,
     parts: u64,
+    /// Trials that an earlier process made.
+    known: Option<Arc<Known>>,
 }
 
 /// Requests that are noted at once: a note costs 32 bytes a request, and goes with the next commit of answers.
@@ -129,6 +131,7 @@ impl Ledger {
             begun: None,
             touched: Vec::new(),
             parts: 0,
+            known: None,
         })
     }
 
@@ -197,7 +200,64 @@ impl Ledger {
         })
     }
 
+    /// Takes over the trials that an earlier process of the run made, as far as it vouched for them. Whether there are any.
+    ///
+    /// # Errors
+    /// Where the results cannot be read or written.
+    pub fn recall(&mut self) -> Result<bool, LedgerError> {
+        self.take_over().map_err(|cause| LedgerError::Write {
+            path: self.folder.path.clone(),
+            cause,
+        })
+    }
+
+    fn take_over(&mut self) -> io::Result<bool> {
+        let standing = match std::fs::read(self.folder.file(STATUS)) {
+            Ok(bytes) => serde_json::from_slice::<Standing>(&bytes).ok(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        // An earlier version, or another run's: everything is made again.
+        let Some(checkpoint) = standing.and_then(|standing| standing.results) else {
+            return Ok(false);
+        };
+        self.known = Known::open(&self.folder.path, &checkpoint)?.map(Arc::new);
+        if let Some(known) = &self.known {
+            self.results.recall(Arc::clone(known));
+        }
+        Ok(self.known.is_some())
+    }
+
+    /// Trials that need not be made.
+    pub(super) fn known(&self) -> Option<Arc<Known>> {
+        self.known.clone()
+    }
+
+    /// Writes some of the trials that need not be made and whose turn has come. Whether there are more.
+    pub(super) fn write_known(&mut self) -> Result<bool, LedgerError> {
+        if self.known.is_none() {
+            return Ok(false);
+        }
+        let mut counts = Counts {
+            plan: &self.plan,
+            tallies: &mut self.tallies,
+            monitor: self.monitor.as_mut(),
+            touched: self.begun.and(Some(&mut self.touched)),
+            standing: &mut self.standing,
+        };
+        let written = self.results.write_known(|line| counts.line(&line));
+        let (flow, more) = written.map_err(|cause| LedgerError::Write {
+            path: self.folder.path.clone(),
+            cause,
+        })?;
+        if flow == Flow::Enough {
+            self.enough.store(true, Ordering::Relaxed);
+        }
+        Ok(more)
+    }
+
     pub(super) fn flush(&mut self) -> Result<(), LedgerError> {
+        self.standing.results = Some(self.results.checkpoint());
         let flushed = self.results.flush().and_then(|()| self.events.flush());
         let flushed = flushed.and_then(|()| {
             let spent = self.account.spent();
@@ -223,17 +283,15 @@ impl Ledger {
                     let asked = record.requests.iter();
                     self.touched.extend(asked.map(|exchange| exchange.digest));
                 }
-                let (plan, tallies, monitor) = (&self.plan, &mut self.tallies, &mut self.monitor);
-                let flow = self.results.put(trial.ordinal, record, |line| {
-                    let Some(place) = plan.place(line.ordinal) else {
-                        return Flow::On;
-                    };
-                    tallies[place.config].line(place.sample, line.bytes);
-                    let monitor = monitor.as_mut();
-                    monitor.map_or(Flow::On, |monitor| {
-                        monitor.line(line.ordinal, place.config, line.bytes)
-                    })
-                })?;
+                let mut counts = Counts {
+                    plan: &self.plan,
+                    tallies: &mut self.tallies,
+                    monitor: self.monitor.as_mut(),
+                    touched: self.begun.and(Some(&mut self.touched)),
+                    standing: &mut self.standing,
+                };
+                let results = &mut self.results;
+                let flow = results.put(trial.ordinal, record, |line| counts.line(&line))?;
                 if flow == Flow::Enough {
                     self.enough.store(true, Ordering::Relaxed);
                 }
@@ -266,6 +324,7 @@ impl Ledger {
             path: path.clone(),
             cause,
         };
+        let checkpoint = self.results.checkpoint();
         let (known, tallies) = (&self.plan, &mut self.tallies);
         let ended = self.results.finish(plan.trials, |line| {
             if let Some(place) = known.place(line.ordinal) {
@@ -293,6 +352,7 @@ impl Ledger {
             .map_err(write)?;
         tell(&event);
         self.standing.note(&event);
+        self.standing.results = Some(checkpoint);
         let spent = self.account.spent();
         let told = self.standing.write(&self.folder, spent, now_ms());
         told.map_err(write)?;
@@ -318,6 +378,58 @@ impl Ledger {
         };
         self.folder.write("summary.json", &summary).map_err(write)?;
         Ok(summary)
+    }
+}
+
+/// What lines of the results are counted in.
+struct Counts<'a> {
+    plan: &'a Plan,
+    tallies: &'a mut [Tally],
+    monitor: Option<&'a mut Monitor>,
+    /// None where the store notes no run.
+    touched: Option<&'a mut Vec<Digest>>,
+    standing: &'a mut Standing,
+}
+
+/// What an earlier process's line says of its requests.
+#[derive(Deserialize)]
+struct Asked {
+    requests: Vec<AskedOne>,
+}
+
+#[derive(Deserialize)]
+struct AskedOne {
+    digest: String,
+}
+
+impl Counts<'_> {
+    fn line(&mut self, line: &Line<'_>) -> Flow {
+        let Some(place) = self.plan.place(line.ordinal) else {
+            return Flow::On;
+        };
+        let tally = &mut self.tallies[place.config];
+        tally.line(place.sample, line.bytes);
+        if line.maker == Maker::Earlier {
+            let asked = serde_json::from_slice::<Asked>(line.bytes);
+            let asked = asked.map_or_else(|_| Vec::new(), |asked| asked.requests);
+            let hits = asked.len() as u64;
+            tally.origins(Origins {
+                hits,
+                ..Origins::default()
+            });
+            self.standing.recall(hits);
+            if let Some(touched) = &mut self.touched {
+                touched.extend(
+                    asked
+                        .iter()
+                        .filter_map(|one| one.digest.parse::<Digest>().ok()),
+                );
+            }
+        }
+        let monitor = self.monitor.as_mut();
+        monitor.map_or(Flow::On, |monitor| {
+            monitor.line(line.ordinal, place.config, line.bytes)
+        })
     }
 }
 

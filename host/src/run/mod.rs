@@ -16,7 +16,7 @@ mod batches;
 /// How far the run is, for the same.
 mod standing;
 
-pub use batches::{BATCHES, Line as BatchLine};
+pub use batches::{BATCHES, Line as BatchLine, note_cancelled};
 pub use ledger::{Ledger, LedgerError};
 pub use standing::{STATUS, Standing, State};
 pub use track::Window;
@@ -86,6 +86,9 @@ pub async fn run(
     };
     let (events, mut inbox) = mpsc::channel(QUEUE);
     let account = Arc::clone(ledger.account());
+    if let Err(reason) = process.batches.enter(&account) {
+        stop.request(reason);
+    }
     let purse = track::Purse {
         account: Arc::clone(&account),
         enough: ledger.enough(),
@@ -95,7 +98,7 @@ pub async fn run(
         Arc::clone(plan),
         process.clone(),
         (run_started_ms, purse),
-        events.clone(),
+        (events.clone(), ledger.known()),
     ));
     let started = Event::Started {
         experiment: plan.name.clone(),
@@ -113,6 +116,7 @@ pub async fn run(
         progress.take(&event);
     }
     drop(events);
+    note(&mut ledger, process).await;
     let mut tick = tokio::time::interval(TICK);
     let mut told = false;
     loop {
@@ -134,9 +138,7 @@ pub async fn run(
             .take(&event)
             .unwrap_or_else(|error| stop.request(error.reason()));
         progress.take(&event);
-        if let Some(touched) = ledger.next_touched() {
-            answers.touched(touched).await;
-        }
+        note(&mut ledger, process).await;
     }
     let stopped = reap(&mut tracks, stop).await;
     let last = ledger.last_touched();
@@ -149,6 +151,22 @@ pub async fn run(
     }
     progress.finish();
     Ok(Ended { summary, stopped })
+}
+
+/// Has the ledger write trials of earlier processes whose turn has come, and notes in the store what was touched.
+async fn note(ledger: &mut Ledger, process: &Process) {
+    loop {
+        let more = ledger.write_known().unwrap_or_else(|error| {
+            process.stop.request(error.reason());
+            false
+        });
+        if let Some(touched) = ledger.next_touched() {
+            process.answers.touched(touched).await;
+        }
+        if !more {
+            return;
+        }
+    }
 }
 
 /// One task for each model and set of rows.

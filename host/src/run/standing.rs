@@ -1,10 +1,11 @@
 //! `status.json` in a run's folder: how far the run is, for whoever looks while another process holds the store. Written
-//! anew every second at most; a hint, which nothing depends on: the results say what is true.
+//! anew every second at most; a hint, which nothing depends on: the results say what is true. How far they are whole is
+//! told too, for a run that is gone on with, which compares them.
 
 use crate::budget::Amount;
 use crate::event::{Event, Origins};
 use crate::prices::Money;
-use crate::results::Folder;
+use crate::results::{Checkpoint, Folder};
 use serde::{Deserialize, Serialize};
 use std::io;
 
@@ -53,6 +54,9 @@ pub struct Standing {
     pub cost_usd: Option<Money>,
     /// Tokens that were asked and answered by those calls.
     pub tokens_spent: u64,
+    /// How far the results are whole: a run that is gone on with takes them over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<Checkpoint>,
     /// The process that makes the trials.
     pub process: u32,
     /// When this was written, in milliseconds since 1970-01-01 UTC.
@@ -68,6 +72,12 @@ impl Standing {
             process: std::process::id(),
             ..Standing::default()
         }
+    }
+
+    /// Takes a trial of an earlier process, which asked so much.
+    pub(super) fn recall(&mut self, requests: u64) {
+        self.done += 1;
+        self.origins.hits += requests;
     }
 
     /// Takes what happened.

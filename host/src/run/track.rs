@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
-/// Trials that build a prompt, judge or wait for the disk while others have a call in flight.
+/// Trials that build a prompt, judge or wait for the disk while others have a call in flight. Where nobody calls, because
+/// answers come with batches, there are no more.
 const BESIDE_CALLS: usize = 32;
 
 /// How many trials of the whole process may be under way. Each track that still has trials to make gets an equal part, so
@@ -131,7 +132,7 @@ pub(super) async fn feed(
         number += 1;
     }
     // A failed row concerns the run; calls that are under way are paid for and are let finish.
-    if let Err(reason @ StopReason::Experiment(_)) = &ended {
+    if let Err(reason @ (StopReason::Experiment(_) | StopReason::Disk(_))) = &ended {
         stop.request(reason.clone());
     }
     window.leave();
@@ -162,10 +163,14 @@ async fn admit(
     for (config, offset) in &track.members {
         for epoch in 1..=config.epochs {
             let ordinal = track.first + number * track.stride + offset + u64::from(epoch - 1);
-            if pass.is_done(ordinal) {
+            if !pass.is_due(ordinal)? {
                 continue;
             }
-            while under_way.len() >= window.part() {
+            let most = match pass.calls_nobody(config) {
+                true => window.part().min(BESIDE_CALLS),
+                false => window.part(),
+            };
+            while under_way.len() >= most {
                 if let Some(joined) = stop.or(lane_stop.or(under_way.join_next())).await?? {
                     undecided(joined, stop)?;
                 }
@@ -191,13 +196,11 @@ async fn make(
     pass: Arc<Pass>,
 ) -> Result<(), StopReason> {
     let ordinal = trial.ordinal;
-    let batches = pass.batches_for(&trial.config);
-    let made = trial::run(&trial, &answers, &asker, batches).await?;
+    let outbox = pass.outbox(&trial.config);
+    let made = trial::run(&trial, &answers, &asker, Some(outbox)).await?;
     let Some(Outcome { record, origins }) = made else {
-        pass.deferred();
-        return Ok(());
+        return pass.deferred(ordinal);
     };
-    pass.done(ordinal);
     let summary = TrialSummary {
         ordinal: trial.ordinal,
         sample: record.sample.clone(),

@@ -1,5 +1,6 @@
 //! Anthropic's words for message batches (the API reference, "Create a Message Batch" and its neighbours).
 
+use super::batch_errands::Words;
 use super::batches::{Batch, End, Line, Outcome, wrong_name};
 use super::{Dialect, Refusal, Shared, anthropic, openai_batches};
 use axum::body::Bytes;
@@ -11,6 +12,15 @@ use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 
 const MOST_REQUESTS: usize = 100_000;
+
+const WORDS: Words = Words {
+    dialect: Dialect::Anthropic,
+    cursor: "after_id",
+    most: 1_000,
+    object,
+    missing,
+    ended: || Refusal::invalid("a batch that has ended cannot be canceled"),
+};
 
 #[derive(Deserialize)]
 struct Document {
@@ -40,10 +50,10 @@ pub(super) fn answer(
     let (id, act) = (parts.next().unwrap_or(""), parts.next());
     match (method, id, act) {
         (&Method::POST, "", None) => create(shared, body),
-        (&Method::GET, "", None) => list(shared, query),
-        (&Method::GET, id, None) => batch(shared, id),
+        (&Method::GET, "", None) => WORDS.list(shared, query),
+        (&Method::GET, id, None) => WORDS.batch(shared, id),
         (&Method::GET, id, Some("results")) => results(shared, id),
-        (&Method::POST, id, Some("cancel")) => cancel(shared, id),
+        (&Method::POST, id, Some("cancel")) => WORDS.cancel(shared, id),
         _ => Err(missing(path)),
     }
 }
@@ -84,33 +94,7 @@ fn create(shared: &Shared, body: &Bytes) -> Result<Response, Refusal> {
         .batches
         .begin(Dialect::Anthropic, Value::Null, lines, None);
     shared.stats.batch_made();
-    batch(shared, &id)
-}
-
-fn batch(shared: &Shared, id: &str) -> Result<Response, Refusal> {
-    shared.batches.settle(shared, id);
-    let state = shared.batches.state();
-    let found = state.batches.iter().find(|batch| batch.id == id);
-    found.map_or_else(
-        || Err(missing(id)),
-        |batch| Ok(super::json(200, &object(batch))),
-    )
-}
-
-fn list(shared: &Shared, query: &str) -> Result<Response, Refusal> {
-    let page = super::page(shared, Dialect::Anthropic, query, "after_id", 1_000)?;
-    let state = shared.batches.state();
-    let batches = state.batches.iter().rev();
-    let data: Vec<Value> = batches
-        .filter(|batch| page.ids.contains(&batch.id))
-        .map(object)
-        .collect();
-    Ok(super::json(
-        200,
-        &json!({
-            "data": data, "first_id": page.ids.first(), "last_id": page.ids.last(), "has_more": page.more,
-        }),
-    ))
+    WORDS.batch(shared, &id)
 }
 
 fn results(shared: &Shared, id: &str) -> Result<Response, Refusal> {
@@ -124,22 +108,6 @@ fn results(shared: &Shared, id: &str) -> Result<Response, Refusal> {
         || openai_batches::text(Bytes::new(), false),
         |file| openai_batches::text(file.bytes.clone(), std::mem::take(&mut file.cut)),
     ))
-}
-
-fn cancel(shared: &Shared, id: &str) -> Result<Response, Refusal> {
-    shared.batches.settle(shared, id);
-    {
-        let mut state = shared.batches.state();
-        let found = state.batches.iter_mut().find(|batch| batch.id == id);
-        let batch = found.ok_or_else(|| missing(id))?;
-        if batch.done.is_some() {
-            return Err(Refusal::invalid(
-                "a batch that has ended cannot be canceled",
-            ));
-        }
-        batch.cancelled = Some(SystemTime::now());
-    }
-    batch(shared, id)
 }
 
 fn object(batch: &Batch) -> Value {

@@ -29,6 +29,10 @@ pub enum End {
     NoOutput,
     /// Every line is refused.
     ErrorsOnly,
+    /// Every third line is refused.
+    Partly,
+    /// All lines are answered, and where there is no file, the server names one whose name is empty.
+    EmptyNames,
     /// A line names a request that nobody sent.
     Unknown,
     /// Every line is there twice.
@@ -52,14 +56,16 @@ impl FromStr for End {
             "failed" => End::Failed,
             "no-output" => End::NoOutput,
             "errors-only" => End::ErrorsOnly,
+            "partly" => End::Partly,
+            "empty-names" => End::EmptyNames,
             "unknown" => End::Unknown,
             "duplicate" => End::Duplicate,
             "missing" => End::Missing,
             "broken" => End::Broken,
             "cut-stream" => End::CutStream,
             _ => {
-                return Err("write completed, expired, cancelled, failed, no-output, errors-only, unknown, duplicate, \
-                            missing, broken or cut-stream"
+                return Err("write completed, expired, cancelled, failed, no-output, errors-only, partly, empty-names, \
+                            unknown, duplicate, missing, broken or cut-stream"
                     .into());
             }
         })
@@ -117,6 +123,13 @@ pub(super) struct Batch {
     pub invalid: Option<(String, Option<usize>, String)>,
     pub cancelled: Option<SystemTime>,
     pub done: Option<Done>,
+}
+
+impl Batch {
+    /// Whether a file that is none is named all the same.
+    pub(super) fn writes_empty_names(&self) -> bool {
+        self.end == End::EmptyNames
+    }
 }
 
 /// One request of a batch.
@@ -257,9 +270,8 @@ impl Batches {
                 End::Missing if index % 3 == 2 => continue,
                 _ if untouched => Outcome::Unfinished,
                 End::Expired | End::Cancelled if index >= lines.len() / 2 => Outcome::Unfinished,
-                End::ErrorsOnly => {
-                    Outcome::Refused(Refusal::invalid("This request is not allowed."))
-                }
+                End::ErrorsOnly => refused(),
+                End::Partly if index % 3 == 2 => refused(),
                 End::Broken if index % 3 == 2 => {
                     output.push_str("{\"custom_id\": \"");
                     output.push_str(&line.custom_id[..line.custom_id.len().min(20)]);
@@ -338,6 +350,10 @@ impl State {
         self.files.insert(id.clone(), file);
         id
     }
+}
+
+fn refused() -> Outcome {
+    Outcome::Refused(Refusal::invalid("This request is not allowed."))
 }
 
 /// The order of results is the server's, and the same for the same seed.

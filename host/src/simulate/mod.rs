@@ -26,6 +26,9 @@ mod stats;
 /// Batches: what waits, and how it ends.
 mod batches;
 
+/// Looking at batches and cancelling them, in any words.
+mod batch_errands;
+
 /// OpenAI's words for batches.
 mod openai_batches;
 
@@ -305,51 +308,6 @@ async fn errand(
     answered
         .await
         .unwrap_or_else(|refusal| refuse(dialect, &refusal, 0))
-}
-
-/// A page of batches, newest first.
-struct Page {
-    ids: Vec<String>,
-    more: bool,
-}
-
-fn page(
-    shared: &Shared,
-    dialect: Dialect,
-    query: &str,
-    cursor: &str,
-    most: usize,
-) -> Result<Page, Refusal> {
-    let value = |name: &str| {
-        url::form_urlencoded::parse(query.as_bytes())
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.into_owned())
-    };
-    let limit = match value("limit") {
-        None => 20,
-        Some(text) => text
-            .parse::<usize>()
-            .ok()
-            .filter(|limit| (1..=most).contains(limit))
-            .ok_or_else(|| Refusal::invalid(format!("limit: a number from 1 to {most}")))?,
-    };
-    let mut ids: Vec<String> = {
-        let state = shared.batches.state();
-        let own = state
-            .batches
-            .iter()
-            .rev()
-            .filter(|one| one.dialect == dialect);
-        own.map(|batch| batch.id.clone()).collect()
-    };
-    ids.iter().for_each(|id| shared.batches.settle(shared, id));
-    if let Some(after) = value(cursor) {
-        let at = ids.iter().position(|id| *id == after);
-        ids.drain(..at.map_or(ids.len(), |at| at + 1));
-    }
-    let more = ids.len() > limit;
-    ids.truncate(limit);
-    Ok(Page { ids, more })
 }
 
 /// What a batch's line is answered: as a call is, but for limits and delays.

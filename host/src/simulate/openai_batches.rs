@@ -1,5 +1,6 @@
 //! OpenAI's words for files and batches (the API reference, "Files" and "Batch").
 
+use super::batch_errands::Words;
 use super::batches::{Batch, End, File, Line, Outcome, seconds, wrong_name};
 use super::{Dialect, Refusal, Shared, openai};
 use axum::body::{Body, Bytes};
@@ -12,6 +13,15 @@ use serde_json::{Value, json};
 /// The most requests and bytes of one batch.
 const MOST_REQUESTS: usize = 50_000;
 const MOST_BYTES: usize = 200_000_000;
+
+const WORDS: Words = Words {
+    dialect: Dialect::OpenAi,
+    cursor: "after",
+    most: 100,
+    object,
+    missing,
+    ended: || Refusal::new(409, "Cannot cancel a batch that has ended."),
+};
 
 #[derive(Deserialize)]
 struct Row {
@@ -43,9 +53,9 @@ pub(super) async fn answer(
         }
         (&Method::GET, true, id, Some("content")) => with_file(shared, id, content),
         (&Method::POST, false, "", None) => create(shared, &body),
-        (&Method::GET, false, "", None) => list(shared, query),
-        (&Method::GET, false, id, None) => batch(shared, id),
-        (&Method::POST, false, id, Some("cancel")) => cancel(shared, id),
+        (&Method::GET, false, "", None) => WORDS.list(shared, query),
+        (&Method::GET, false, id, None) => WORDS.batch(shared, id),
+        (&Method::POST, false, id, Some("cancel")) => WORDS.cancel(shared, id),
         _ => Err(missing(path)),
     }
 }
@@ -145,7 +155,7 @@ fn create(shared: &Shared, body: &Bytes) -> Result<Response, Refusal> {
         .batches
         .begin(Dialect::OpenAi, asked.clone(), lines, invalid);
     shared.stats.batch_made();
-    batch(shared, &id)
+    WORDS.batch(shared, &id)
 }
 
 type Invalid = (String, Option<usize>, String);
@@ -212,46 +222,6 @@ fn read_lines(bytes: &[u8], endpoint: &str) -> Result<Vec<Line>, Invalid> {
     }
 }
 
-fn batch(shared: &Shared, id: &str) -> Result<Response, Refusal> {
-    shared.batches.settle(shared, id);
-    let state = shared.batches.state();
-    let found = state.batches.iter().find(|batch| batch.id == id);
-    found.map_or_else(
-        || Err(missing(id)),
-        |batch| Ok(super::json(200, &object(batch))),
-    )
-}
-
-fn list(shared: &Shared, query: &str) -> Result<Response, Refusal> {
-    let page = super::page(shared, Dialect::OpenAi, query, "after", 100)?;
-    let state = shared.batches.state();
-    let batches = state.batches.iter().rev();
-    let data: Vec<Value> = batches
-        .filter(|batch| page.ids.contains(&batch.id))
-        .map(object)
-        .collect();
-    Ok(super::json(
-        200,
-        &json!({
-            "object": "list", "data": data, "first_id": page.ids.first(), "last_id": page.ids.last(), "has_more": page.more,
-        }),
-    ))
-}
-
-fn cancel(shared: &Shared, id: &str) -> Result<Response, Refusal> {
-    shared.batches.settle(shared, id);
-    {
-        let mut state = shared.batches.state();
-        let found = state.batches.iter_mut().find(|batch| batch.id == id);
-        let batch = found.ok_or_else(|| missing(id))?;
-        if batch.done.is_some() {
-            return Err(Refusal::new(409, "Cannot cancel a batch that has ended."));
-        }
-        batch.cancelled = Some(std::time::SystemTime::now());
-    }
-    batch(shared, id)
-}
-
 fn object(batch: &Batch) -> Value {
     let created = seconds(batch.created);
     let done = batch.done.clone();
@@ -276,10 +246,14 @@ fn object(batch: &Batch) -> Value {
         json!({"object": "list", "data": [{"code": code, "line": line, "message": message, "param": null}]})
     });
     let output = done.clone().unwrap_or_default();
+    let name = |file: &Option<String>| match file {
+        None if batch.writes_empty_names() => json!(""),
+        file => json!(file),
+    };
     json!({
         "id": batch.id, "object": "batch", "endpoint": batch.asked["endpoint"], "errors": errors,
         "input_file_id": batch.asked["input_file_id"], "completion_window": batch.asked["completion_window"],
-        "status": status, "output_file_id": output.output, "error_file_id": output.errors,
+        "status": status, "output_file_id": name(&output.output), "error_file_id": name(&output.errors),
         "created_at": created, "in_progress_at": created, "expires_at": created + 86_400,
         "finalizing_at": at("completed"), "completed_at": at("completed"), "failed_at": at("failed"),
         "expired_at": at("expired"), "cancelling_at": batch.cancelled.map(seconds), "cancelled_at": at("cancelled"),
