@@ -143,7 +143,7 @@ model: {{provider: {provider}, name: one, endpoint: sim, base_url: 'http://{}{pa
 scorers: [includes]
 mode: batch
 sweep: {{model.name: [one, two]}}
-limits: {{timeout: 3s}}
+limits: {{timeout: 6s}}
 ",
             proxy.address
         ),

@@ -177,6 +177,7 @@ impl Answers {
             match outbox.offer(lane, &place.request, place.digest, asker) {
                 Ok(Deferral::Deferred) => return Err(CallFailure::Deferred),
                 Ok(Deferral::Failed(failure)) => return Err(CallFailure::Trial(failure)),
+                Ok(Deferral::Stopped(reason)) => return Err(CallFailure::Stopped(reason)),
                 Ok(Deferral::Live) => {}
                 Err(reason) => {
                     self.run.request(reason.clone());

@@ -15,6 +15,9 @@ mod spool;
 /// What is known of each request, on disk.
 mod register;
 
+/// Whose requests they are.
+mod state;
+
 /// What the journal says about a batch.
 mod journal;
 
@@ -53,8 +56,9 @@ use crate::lane::{Asker, Lane};
 use crate::record::TrialFailure;
 use crate::request::Request;
 use crate::stop::{Stop, StopReason};
-use register::{Known, Register, Stands};
+use register::{Known, Stands};
 use spool::Spool;
+use state::{Account, OnDisk, State, closed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -89,37 +93,6 @@ pub struct Batches {
     wake: Notify,
 }
 
-#[derive(Default)]
-struct State {
-    accounts: Vec<Account>,
-    listeners: Vec<Asker>,
-    disk: Option<OnDisk>,
-}
-
-/// What grows with the requests.
-struct OnDisk {
-    register: Register,
-    folder: tempfile::TempDir,
-}
-
-/// A lane's requests that have no answer yet, of the runs that one budget pays for.
-struct Account {
-    lane: Arc<Lane>,
-    payer: Option<Arc<budget::Account>>,
-    spool: Spool,
-    /// How many wait or travel.
-    open: u64,
-    canaries: Vec<(Request, Digest)>,
-    /// Whether a run has given all that it has for now, and not all of it is on its way.
-    flush: bool,
-    /// Whether what waits must wait until earlier batches have ended.
-    held: bool,
-    /// What the journal holds for this lane, until the loop takes it.
-    found: Vec<(String, Entry)>,
-    /// Batches of earlier processes that were not looked at yet: whoever does not want to wait looks once.
-    unseen: usize,
-}
-
 /// What becomes of a request that is not in the store.
 #[derive(Debug)]
 pub enum Deferral {
@@ -129,6 +102,8 @@ pub enum Deferral {
     Live,
     /// There will be no answer.
     Failed(TrialFailure),
+    /// Its lane has ended.
+    Stopped(StopReason),
 }
 
 /// Where a config's requests without an answer go.
@@ -161,6 +136,9 @@ impl Outbox<'_> {
         digest: Digest,
         asker: &Asker,
     ) -> Result<Deferral, StopReason> {
+        if let Some(reason) = lane.stop.reason() {
+            return Ok(Deferral::Stopped(reason));
+        }
         if self.takes == Takes::All && lane.takes_batches() {
             return self.batches.defer(lane, request, digest, asker);
         }
@@ -470,67 +448,6 @@ impl Batches {
     /// Requests have an answer, or may be asked again.
     fn resolve(&self, digests: impl IntoIterator<Item = Digest>) -> Result<(), StopReason> {
         self.decide(digests, closed)
-    }
-}
-
-impl OnDisk {
-    fn beside(folder: &std::path::Path) -> std::io::Result<OnDisk> {
-        let folder = tempfile::Builder::new()
-            .prefix("xhost-batch-")
-            .tempdir_in(folder)?;
-        Ok(OnDisk {
-            register: Register::create(folder.path())?,
-            folder,
-        })
-    }
-}
-
-impl State {
-    fn disk(&mut self) -> Result<&mut OnDisk, StopReason> {
-        let missing = || StopReason::Internal("requests wait without an account".into());
-        self.disk.as_mut().ok_or_else(missing)
-    }
-
-    fn known(&self, digest: &Digest) -> std::io::Result<Known> {
-        let register = self.disk.as_ref().map(|disk| disk.register.get(digest));
-        register.unwrap_or_else(|| Ok(Known::default()))
-    }
-
-    /// Changes what is known of a request. Whether it was open before, and is not any more.
-    fn decide(
-        &mut self,
-        digest: &Digest,
-        change: impl FnOnce(Known) -> Known,
-    ) -> std::io::Result<bool> {
-        let Some(disk) = &mut self.disk else {
-            return Ok(false);
-        };
-        let before = disk.register.get(digest)?;
-        let after = change(before);
-        if after != before {
-            disk.register.set(digest, after)?;
-        }
-        let Stands::Open(account) = before.stands else {
-            return Ok(false);
-        };
-        let account = self.accounts.get_mut(account);
-        account.map_or(Ok(false), |account| {
-            account.open = account.open.saturating_sub(1);
-            Ok(true)
-        })
-    }
-
-    /// Whether an account's lane has ended: what was open there is anybody's again.
-    fn is_abandoned(&self, account: usize) -> bool {
-        let account = self.accounts.get(account);
-        account.is_none_or(|account| account.lane.stop.reason().is_some())
-    }
-}
-
-fn closed(known: Known) -> Known {
-    Known {
-        stands: Stands::Closed,
-        ..known
     }
 }
 

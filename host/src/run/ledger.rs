@@ -1,16 +1,17 @@
 //! What is kept on disk of a run, and counted for its summary: a listener of its events.
 
 use super::batches::Batches;
+use super::counts::Counts;
 use super::standing::{STATUS, Standing};
 use crate::budget::{Account, Budget, Refusal};
-use crate::event::{Event, Origins};
+use crate::event::Event;
 use crate::plan::Plan;
 use crate::prices::Table;
-use crate::results::{Folder, FolderError, Known, Line, Maker, Results, RunFile};
+use crate::results::{Folder, FolderError, Known, Results, RunFile};
 use crate::stop::StopReason;
 use crate::summary::{Summary, Tally, Totals, peak_memory_bytes};
 use crate::until::{Flow, Monitor};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -378,58 +379,6 @@ impl Ledger {
         };
         self.folder.write("summary.json", &summary).map_err(write)?;
         Ok(summary)
-    }
-}
-
-/// What lines of the results are counted in.
-struct Counts<'a> {
-    plan: &'a Plan,
-    tallies: &'a mut [Tally],
-    monitor: Option<&'a mut Monitor>,
-    /// None where the store notes no run.
-    touched: Option<&'a mut Vec<Digest>>,
-    standing: &'a mut Standing,
-}
-
-/// What an earlier process's line says of its requests.
-#[derive(Deserialize)]
-struct Asked {
-    requests: Vec<AskedOne>,
-}
-
-#[derive(Deserialize)]
-struct AskedOne {
-    digest: String,
-}
-
-impl Counts<'_> {
-    fn line(&mut self, line: &Line<'_>) -> Flow {
-        let Some(place) = self.plan.place(line.ordinal) else {
-            return Flow::On;
-        };
-        let tally = &mut self.tallies[place.config];
-        tally.line(place.sample, line.bytes);
-        if line.maker == Maker::Earlier {
-            let asked = serde_json::from_slice::<Asked>(line.bytes);
-            let asked = asked.map_or_else(|_| Vec::new(), |asked| asked.requests);
-            let hits = asked.len() as u64;
-            tally.origins(Origins {
-                hits,
-                ..Origins::default()
-            });
-            self.standing.recall(hits);
-            if let Some(touched) = &mut self.touched {
-                touched.extend(
-                    asked
-                        .iter()
-                        .filter_map(|one| one.digest.parse::<Digest>().ok()),
-                );
-            }
-        }
-        let monitor = self.monitor.as_mut();
-        monitor.map_or(Flow::On, |monitor| {
-            monitor.line(line.ordinal, place.config, line.bytes)
-        })
     }
 }
 

@@ -4,6 +4,9 @@
 /// What is kept on disk of a run, and counted for its summary.
 mod ledger;
 
+/// What lines of the results are counted in.
+mod counts;
+
 /// The trials of one model, row by row.
 mod track;
 
