@@ -165,7 +165,7 @@ impl Reading<'_> {
         let provider = &self.lane.provider;
         let calls = portions.drain(..).map(|lines| provider.read_lines(lines));
         for answers in join_all(calls).await {
-            let answers = answers.map_err(plugin_failed)?;
+            let answers = answers.map_err(|failure| plugin_failed(&failure))?;
             for answer in answers {
                 match answer {
                     Ok(line) => self.take(line)?,
@@ -288,6 +288,6 @@ impl Reading<'_> {
     }
 }
 
-fn plugin_failed(failure: crate::plugin::Failure) -> Broken {
+fn plugin_failed(failure: &crate::plugin::Failure) -> Broken {
     Broken::Stop(StopReason::Experiment(failure.to_string()))
 }
