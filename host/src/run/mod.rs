@@ -36,8 +36,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// Events that may wait for the loop; past that, trials wait.
-const QUEUE: usize = 1_024;
+/// Events that may wait for the loop; past that, trials wait. Each may carry a trial with a long answer.
+const QUEUE: usize = 128;
 
 /// How often results become visible to other processes, and the progress is drawn.
 const TICK: Duration = Duration::from_millis(200);
