@@ -6,7 +6,7 @@ use crate::record::RECORD_LIMIT;
 use crate::spill::{self, SUFFIX};
 use crate::{Entry, Put, Store, WriteError, place};
 use bytes::Bytes;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -98,6 +98,10 @@ impl Store {
 
     fn absorb(&self, path: &Path, absorbed: &mut Absorbed) -> Result<io::Result<()>, WriteError> {
         let mut lines = match File::open(path) {
+            Ok(file) if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) => {
+                let words = "another process is writing to it; the next start takes it in";
+                return Ok(Err(io::Error::other(words)));
+            }
             Ok(file) => BufReader::new(file),
             Err(error) => return Ok(Err(error)),
         };

@@ -81,12 +81,18 @@ impl Store {
     /// The blobs beside this store.
     #[must_use]
     pub fn blobs(&self) -> Blobs {
-        let folder = beside(self.path(), ".blobs");
-        Blobs { folder }
+        Blobs::beside(self.path())
     }
 }
 
 impl Blobs {
+    /// The blobs beside the store at this path, whoever has it open: they are files, and each is whole or not there.
+    #[must_use]
+    pub fn beside(store: &Path) -> Blobs {
+        let folder = beside(store, ".blobs");
+        Blobs { folder }
+    }
+
     /// Where a blob is, or would be.
     #[must_use]
     pub fn path(&self, digest: &BlobDigest) -> PathBuf {

@@ -6,7 +6,8 @@
 //!  "request":"base64 of the request, whose hash is the digest; none where it is not known"}
 //! ```
 //!
-//! The file is `<name of the store>.spill-<which store>-<random>.jsonl`. Its records never need a dictionary.
+//! The file is `<name of the store>.spill-<which store>-<random>.jsonl`. Its records never need a dictionary. It is locked
+//! while it is written: whoever spills need not be whoever has the store.
 
 use crate::codec::NoDictionaries;
 use crate::entry::{Entry, Wish};
@@ -59,11 +60,15 @@ impl Spill {
         let file = builder
             .append(true)
             .prefix(&prefix)
-            .suffix(SUFFIX)
+            .suffix(".new")
             .rand_bytes(12)
             .tempfile_in(folder)?;
+        // Locked before it has the name that `absorb` looks for. Where files cannot be locked, as on some network disks,
+        // the store must not be shared either.
+        let _ = file.as_file().lock();
+        let path = file.path().with_extension(&SUFFIX[1..]);
+        let file = file.persist_noclobber(&path).map_err(|error| error.error)?;
         crate::place::sync_folder(folder)?;
-        let (file, path) = file.keep().map_err(|error| error.error)?;
         Ok(Spill {
             file,
             path,

@@ -4,10 +4,10 @@ use crate::fault::ReadError;
 use crate::tables::{DICTIONARIES, INDEX, JOURNAL, RECORDS, REQUESTS, RUNS};
 use crate::{Store, StoreId};
 use redb::{ReadableDatabase, ReadableTableMetadata};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a store holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stat {
     /// Which store it is.
     pub id: StoreId,

@@ -58,6 +58,17 @@ impl serde::Serialize for StoreId {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for StoreId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<StoreId, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let number = u128::from_str_radix(&text, 16)
+            .ok()
+            .filter(|_| text.len() == 32);
+        let number = number.ok_or_else(|| serde::de::Error::custom("not a store's id"))?;
+        Ok(StoreId(number.to_be_bytes()))
+    }
+}
+
 impl fmt::Debug for StoreId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StoreId({self})")

@@ -140,3 +140,22 @@ fn spills_of_other_stores_are_left_alone() {
         Absorbed::default()
     );
 }
+
+#[test]
+fn a_spill_file_that_is_still_written_to_is_left_for_the_next_start() {
+    let folder = folder();
+    let path = closed_store(folder.path(), &[]);
+    let mut spill = Spill::create(&path, folder.path()).unwrap();
+    let put = |spill: &mut Spill, n| spill.append(&(digest(n), answer("late")).into()).unwrap();
+    put(&mut spill, 0);
+    let store = Store::open(&path, Options::default()).unwrap();
+    let absorbed = store.absorb_spills(folder.path()).unwrap();
+    assert_eq!(
+        (absorbed.answers, absorbed.unread.len()),
+        (0, 1),
+        "{absorbed:?}"
+    );
+    put(&mut spill, 1);
+    drop(spill);
+    assert_eq!(store.absorb_spills(folder.path()).unwrap().answers, 2);
+}
