@@ -74,6 +74,9 @@ mod tidy;
 /// Which stored answers a run uses.
 mod cache;
 
+/// A store that several processes share, and the gateway.
+mod serve;
+
 /// The store's own commands.
 mod store;
 

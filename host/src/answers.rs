@@ -13,13 +13,14 @@ use crate::record::Cause;
 use crate::recorded::{Recorded, RecordedTrial};
 use crate::request::Request;
 use crate::stop::{Stop, StopReason};
+use crate::store::{Claim, Sight, Store, Want};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use xhost_store::{
-    Answer, Begun, Digest, Entry, Group, Put, ReadError, ResponseDigest, Run, Store, Touched, Wish,
+    Answer, Begun, Digest, Entry, Group, Put, ReadError, ResponseDigest, Run, Touched, Wish,
     WriteError,
 };
 
@@ -158,18 +159,23 @@ impl Answers {
         let (lane, terms) = (question.lane, question.terms);
         let mut place = Place::first(question);
         let mut objection = None;
-        let wish = loop {
-            match self.stored(&place, question, asker).await? {
+        let want = match terms.mode {
+            Mode::Only => Want::Answer,
+            Mode::Use | Mode::Refresh | Mode::Replace | Mode::Off => Want::Claim,
+        };
+        // Held until the answer is stored, or there is none.
+        let (wish, _claim) = loop {
+            match self.stored(&place, question, asker, want).await? {
                 Stored::Used(answered) => return Ok((Arc::new(answered), Origin::Hit)),
-                Stored::NotUsed(_) if terms.mode == Mode::Replace => break Wish::Replace,
+                Stored::NotUsed(_) if terms.mode == Mode::Replace => break (Wish::Replace, None),
                 Stored::NotUsed(why) => objection = Some(why),
-                Stored::Absent if terms.mode == Mode::Only => {
+                Stored::Absent(_) if terms.mode == Mode::Only => {
                     // What came along without its elders: a bundle has what its run used.
                     if place.generation == LOOKED_AHEAD {
                         return Err(missing(question, objection));
                     }
                 }
-                Stored::Absent => break Wish::Keep,
+                Stored::Absent(claim) => break (Wish::Keep, claim),
             }
             place = place.next();
         };
@@ -223,11 +229,26 @@ impl Answers {
         place: &Place<'_>,
         question: &Question<'_>,
         asker: &Asker,
+        want: Want,
     ) -> Result<Stored, CallFailure> {
         let digest = place.digest;
-        let answer = match self.store.get(&digest) {
-            Ok(Some(answer)) => answer,
-            Ok(None) => return Ok(Stored::Absent),
+        // Another process may be asking, for as long as a call takes.
+        let look = tokio::select! {
+            biased;
+            look = self.store.look(&digest, want) => look,
+            reason = self.run.requested() => return Err(CallFailure::Stopped(reason)),
+            reason = question.lane.stop.requested() => return Err(CallFailure::Stopped(reason)),
+        };
+        let answer = match look {
+            Ok(Sight::Answer(answer)) => answer,
+            Ok(Sight::Absent) => return Ok(Stored::Absent(None)),
+            Ok(Sight::Yours(claim, damage)) => {
+                if let Some(damage) = damage {
+                    let message = format!("{damage}; the request is asked again");
+                    asker.emit(Event::Warning { message }).await;
+                }
+                return Ok(Stored::Absent(Some(claim)));
+            }
             // Damage costs another call; a store that cannot be read must not.
             Err(error @ ReadError::Damaged { .. }) => {
                 if self.writes().is_none() {
@@ -235,7 +256,7 @@ impl Answers {
                 }
                 let message = format!("{error}; the request is asked again");
                 asker.emit(Event::Warning { message }).await;
-                return Ok(Stored::Absent);
+                return Ok(Stored::Absent(None));
             }
             Err(
                 error @ (ReadError::Unsupported { .. }
@@ -338,7 +359,9 @@ impl Answers {
         let store = Arc::clone(&self.store);
         let noted = tokio::task::spawn_blocking(move || note(&store)).await;
         match noted {
-            Ok(noted) => noted.map_err(|error| StopReason::Disk(crate::disk::advise(&error))),
+            Ok(noted) => {
+                noted.map_err(|error| StopReason::Disk(crate::disk::advise(&self.store, &error)))
+            }
             Err(error) => Err(StopReason::Internal(format!(
                 "a note in the store: {error}"
             ))),
@@ -368,7 +391,8 @@ enum Stored {
     Used(Answered),
     /// And why.
     NotUsed(&'static str),
-    Absent,
+    /// And that nobody else asks meanwhile, where the store is shared.
+    Absent(Option<Claim>),
 }
 
 /// Where an answer is, or will be: a request's own digest, or that of a later generation.
@@ -431,7 +455,7 @@ fn unreadable(digest: Digest, why: &str) -> CallFailure {
 /// Takes whatever waits, commits it as one, and only then tells who waited.
 async fn write_groups(store: Arc<Store>, mut queue: mpsc::Receiver<Write>, run: Stop) {
     let mut group = Vec::with_capacity(GROUP);
-    while queue.recv_many(&mut group, GROUP).await > 0 {
+    while next_group(&store, &mut queue, &mut group, &run).await > 0 {
         let mut entries = Vec::with_capacity(group.len());
         let mut waiting = Vec::with_capacity(group.len());
         let (mut touched, mut last) = (Vec::new(), Vec::new());
@@ -461,6 +485,27 @@ async fn write_groups(store: Arc<Store>, mut queue: mpsc::Receiver<Write>, run: 
             let _ = acknowledged.send(put.map_err(Clone::clone));
         }
     }
+}
+
+/// What waits. Where the process that has the store goes away meanwhile, no further call leaves.
+async fn next_group(
+    store: &Store,
+    queue: &mut mpsc::Receiver<Write>,
+    group: &mut Vec<Write>,
+    run: &Stop,
+) -> usize {
+    if run.reason().is_none() {
+        tokio::select! {
+            biased;
+            count = queue.recv_many(group, GROUP) => return count,
+            why = store.lost() => {
+                let path = store.path().display();
+                run.request(StopReason::Disk(format!("the store {path}: {why}")));
+            }
+            _ = run.requested() => {}
+        }
+    }
+    queue.recv_many(group, GROUP).await
 }
 
 async fn commit(

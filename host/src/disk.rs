@@ -2,8 +2,9 @@
 //! that folder is full too, in the folder for temporary files. The next start takes it in.
 
 use crate::machine::Disk;
+use crate::store::Store;
 use std::path::{Path, PathBuf};
-use xhost_store::{Entry, Group, Put, Spill, Store, WriteError};
+use xhost_store::{Entry, Group, Put, Spill, WriteError};
 
 /// Stores the answers in one commit; where that fails, spills them and says what happened.
 pub(crate) fn commit_or_spill(store: &Store, group: &Group<'_>) -> Result<Vec<Put>, String> {
@@ -13,12 +14,9 @@ pub(crate) fn commit_or_spill(store: &Store, group: &Group<'_>) -> Result<Vec<Pu
     };
     let answers = group.entries;
     if answers.is_empty() {
-        return Err(advise(&error));
+        return Err(advise(store, &error));
     }
-    let spilled = spill_folders(store.path())
-        .into_iter()
-        .find_map(|folder| spill(store.path(), &folder, answers).ok());
-    let kept = match spilled {
+    let kept = match kept(store, answers) {
         Some(path) => format!(
             "the answers in flight are kept in {}, and the next start takes them in",
             path.display()
@@ -28,9 +26,7 @@ pub(crate) fn commit_or_spill(store: &Store, group: &Group<'_>) -> Result<Vec<Pu
             answers.len()
         ),
     };
-    Err(format!(
-        "{error}; {kept}; free some space, then run the same command again"
-    ))
+    Err(format!("{error}; {kept}; {}", store.advice()))
 }
 
 /// What an answer and its request may need, results and free pages included: four times what they take on average.
@@ -65,8 +61,8 @@ fn room(free: u64, answers: u64) -> Result<(), u64> {
 }
 
 /// What to do about a store that cannot be written.
-pub(crate) fn advise(error: &WriteError) -> String {
-    format!("{error}; free some space, then run the same command again")
+pub(crate) fn advise(store: &Store, error: &WriteError) -> String {
+    format!("{error}; {}", store.advice())
 }
 
 /// Where spill files may be.
@@ -77,12 +73,37 @@ pub(crate) fn spill_folders(store: &Path) -> [PathBuf; 2] {
     ]
 }
 
-fn spill(store: &Path, folder: &Path, answers: &[Entry]) -> std::io::Result<PathBuf> {
+/// Spills answers, and says where. Of a store that another process has, each answer on its way is a commit that fails: one
+/// file takes them all.
+fn kept(store: &Store, answers: &[Entry]) -> Option<PathBuf> {
+    let (mut own, mut shared);
+    let open: &mut Option<Spill> = match store {
+        Store::Own(_) => {
+            own = None;
+            &mut own
+        }
+        Store::Served(served) => {
+            shared = served.spill();
+            &mut shared
+        }
+    };
+    if let Some(spill) = open
+        && answers.iter().all(|entry| spill.append(entry).is_ok())
+    {
+        return Some(spill.path().to_path_buf());
+    }
+    let made = spill_folders(store.path())
+        .into_iter()
+        .find_map(|folder| spill(store.path(), &folder, answers).ok())?;
+    Some(open.insert(made).path().to_path_buf())
+}
+
+fn spill(store: &Path, folder: &Path, answers: &[Entry]) -> std::io::Result<Spill> {
     let mut spill = Spill::create(store, folder)?;
     for entry in answers {
         spill.append(entry)?;
     }
-    Ok(spill.path().to_path_buf())
+    Ok(spill)
 }
 
 #[cfg(test)]

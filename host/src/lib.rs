@@ -34,6 +34,9 @@ pub mod stop;
 /// What this process may use of the machine.
 pub mod machine;
 
+/// The store, this process's own or one that it shares.
+pub mod store;
+
 /// Experiments as written.
 pub mod experiment;
 
@@ -129,6 +132,9 @@ pub mod bundle;
 
 /// A model API on this machine, for rehearsals and tests.
 pub mod simulate;
+
+/// A store that several processes share, and a gateway for programs that speak a provider's words.
+pub mod serve;
 
 /// Plugins from their authors' side: new projects, builds, cases, measurements.
 pub mod authoring;

@@ -15,13 +15,14 @@ use crate::recorded::Recorded;
 use crate::results::{RunFile, TRIALS};
 use crate::run::{Ended, Ledger, LedgerError, Process, Window};
 use crate::stop::Stop;
+use crate::store::Store;
 use crate::summary::{ConfigSummary, Tally};
 use serde::Serialize;
 use serde_json::Value;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use xhost_store::{BlobDigest, Store};
+use xhost_store::BlobDigest;
 
 /// Trials under way at once: nothing is waited for but the store.
 const CONCURRENCY: usize = 64;

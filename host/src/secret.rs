@@ -141,6 +141,13 @@ pub fn base_url_from_environment(variable: &str) -> Option<String> {
         .filter(|value| !value.trim().is_empty())
 }
 
+/// The token that programs must send to the gateway of `xhost serve`, where the user chose one.
+pub(crate) fn serve_token_from_environment() -> Option<String> {
+    std::env::var("XHOST_SERVE_TOKEN")
+        .ok()
+        .filter(|token| !token.trim().is_empty())
+}
+
 /// Cargo's own folder, where the environment names one: its path is kept out of what is built.
 #[must_use]
 pub fn cargo_home_from_environment() -> Option<PathBuf> {

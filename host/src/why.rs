@@ -7,10 +7,11 @@ use crate::difference::{Difference, differences};
 use crate::lane::Asker;
 use crate::plan::{Plan, guest_sample};
 use crate::stop::{Stop, StopReason};
+use crate::store::Store;
 use crate::trial::{self, Trial};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use xhost_store::{Digest, ReadError, Store, StoredRequest};
+use xhost_store::{Digest, ReadError, StoredRequest};
 
 /// Differences that are shown.
 const MOST: usize = 8;

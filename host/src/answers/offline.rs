@@ -5,8 +5,9 @@ use super::{Answered, Answers, LOOKED_AHEAD, Origin, Place, Question, Stored, Su
 use crate::lane::{Asker, CallFailure};
 use crate::recorded::{Recorded, RecordedTrial};
 use crate::stop::{Stop, StopReason};
+use crate::store::{Store, Want};
 use std::sync::{Arc, Mutex, PoisonError};
-use xhost_store::{Digest, Store, StoredRequest};
+use xhost_store::{Digest, StoredRequest};
 
 /// The first request that had no answer.
 pub(super) type Missed = Mutex<Option<(Digest, StoredRequest)>>;
@@ -84,7 +85,8 @@ impl Answers {
             }
             place = place.next();
         }
-        let Stored::Used(answered) = self.stored(&place, question, asker).await? else {
+        let Stored::Used(answered) = self.stored(&place, question, asker, Want::Answer).await?
+        else {
             return Err(absent(question, "the store has no answer to"));
         };
         match recorded.requests.get(&place.digest) {
@@ -104,10 +106,10 @@ impl Answers {
     ) -> Result<(Arc<Answered>, Origin), CallFailure> {
         let mut place = Place::first(question);
         loop {
-            match self.stored(&place, question, asker).await? {
+            match self.stored(&place, question, asker, Want::Answer).await? {
                 Stored::Used(answered) => return Ok((Arc::new(answered), Origin::Hit)),
                 Stored::NotUsed(_) => place = place.next(),
-                Stored::Absent => break,
+                Stored::Absent(_) => break,
             }
         }
         let bytes = place.request.stored();

@@ -9,9 +9,9 @@ use crate::budget::{self, Amount};
 use crate::lane::{ErrandError, Lane};
 use crate::plugin::bindings::batch::{Results, State as BatchState};
 use crate::stop::{Stop, StopReason};
+use crate::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
-use xhost_store::Store;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +95,7 @@ pub async fn cancel(
     lane: &Arc<Lane>,
     payer: &budget::Account,
 ) -> Result<Vec<Cancelled>, StopReason> {
+    store.reserve_batches().map_err(StopReason::Disk)?;
     let mut cancelled = Vec::new();
     for (mark, mut entry) in journal::of_lane(store, lane)? {
         let (id, requests) = (entry.id.clone(), entry.requests);

@@ -14,12 +14,13 @@ use crate::plugin::{BatchLine, types};
 use crate::prices::Travel;
 use crate::record::{TrialFailure, Usage};
 use crate::stop::StopReason;
+use crate::store::Store;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
-use xhost_store::{Answer, Change, Digest, Group, Put, Store};
+use xhost_store::{Answer, Change, Digest, Group, Put};
 
 /// A document that is read as a whole.
 const DOCUMENT: usize = 4 << 20;

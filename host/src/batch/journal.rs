@@ -9,8 +9,9 @@
 use crate::budget::{self, Amount};
 use crate::lane::Lane;
 use crate::stop::StopReason;
+use crate::store::Store;
 use serde::{Deserialize, Serialize};
-use xhost_store::{Change, Digest, Store};
+use xhost_store::{Change, Digest};
 
 const ENTRY: &str = "batch/";
 const LINES: &str = "batch-lines/";
@@ -204,7 +205,7 @@ pub(super) fn put(mark: &str, entry: &Entry) -> Result<Change, StopReason> {
 
 fn write(store: &Store, changes: &[Change]) -> Result<(), StopReason> {
     guarded(|| store.journal(changes))
-        .map_err(|error| StopReason::Disk(crate::disk::advise(&error)))
+        .map_err(|error| StopReason::Disk(crate::disk::advise(store, &error)))
 }
 
 /// Every commit that changes the journal goes through here.

@@ -56,13 +56,14 @@ use crate::lane::{Asker, Lane};
 use crate::record::TrialFailure;
 use crate::request::Request;
 use crate::stop::{Stop, StopReason};
+use crate::store::Store;
 use register::{Known, Stands};
 use spool::Spool;
 use state::{Account, OnDisk, State, closed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
-use xhost_store::{Digest, Store};
+use xhost_store::Digest;
 
 /// How often a request goes into a batch before its trial fails.
 const ATTEMPTS: u8 = 3;
@@ -377,6 +378,7 @@ impl Batches {
         if let Some(index) = state.accounts.iter().position(known) {
             return Ok(index);
         }
+        self.store.reserve_batches().map_err(StopReason::Disk)?;
         if state.disk.is_none() {
             let beside = self.store.path().parent();
             let on_disk = OnDisk::beside(beside.unwrap_or_else(|| std::path::Path::new(".")));

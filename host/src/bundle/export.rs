@@ -9,11 +9,12 @@ use super::{BundleError, entry};
 use crate::kept;
 use crate::recorded::{self, Recorded};
 use crate::results::{RunDigest, RunFile};
+use crate::store::Store;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
-use xhost_store::{BlobDigest, Digest, ResponseDigest, Store};
+use xhost_store::{BlobDigest, Digest, ResponseDigest};
 
 /// A piece of answers ends after so many bytes of lines.
 const PIECE_BYTES: u64 = 64 << 20;

@@ -5,9 +5,10 @@ use super::layout::Lines;
 use super::members::Member;
 use super::{Bundle, BundleError, refused};
 use crate::results::TRIALS;
+use crate::store::Store;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use xhost_store::{BlobDigest, Entry, Put, Store};
+use xhost_store::{BlobDigest, Entry, Put};
 
 /// Answers of one commit.
 const GROUP: usize = 256;

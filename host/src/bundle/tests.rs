@@ -7,12 +7,13 @@ use super::layout::{self, Config};
 use super::{Bundle, BundleError, Source, export};
 use crate::dataset::Sample;
 use crate::results::{RunFile, TRIALS};
+use crate::store::Store;
 use bytes::Bytes;
 use serde_json::json;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use xhost_store::{Answer, BlobDigest, Digest, Entry, Options, Store};
+use xhost_store::{Answer, BlobDigest, Digest, Entry, Options};
 
 const PLUGIN: &[u8] = b"not a component, and nobody loads it here";
 

@@ -7,11 +7,12 @@ use crate::experiment::{Experiment, Parts};
 use crate::kept;
 use crate::plan::{Lanes, Network, Plan, Recording};
 use crate::plugin::Engine;
+use crate::store::Store;
 use crate::why::{Verdict, Wanted, why};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use xhost_store::{BlobDigest, Digest, Store};
+use xhost_store::{BlobDigest, Digest};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -4,6 +4,7 @@ use super::opening::{self, Busy};
 use super::{Exit, Failure, places};
 use crate::bundle::{self, Bundle, BundleError};
 use crate::results::{RunFile, TRIALS};
+use crate::store::Store;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -100,7 +101,7 @@ impl Run {
 }
 
 /// A store that must be there already.
-pub(super) async fn existing_store(named: Option<PathBuf>) -> Result<xhost_store::Store, Failure> {
+pub(super) async fn existing_store(named: Option<PathBuf>) -> Result<Store, Failure> {
     let path = named.unwrap_or_else(places::store);
     if !path.exists() {
         let path = path.display();

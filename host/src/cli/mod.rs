@@ -42,6 +42,9 @@ mod opening;
 /// `xhost store`.
 mod store;
 
+/// `xhost serve`.
+mod serve;
+
 /// Which experiments a command is about.
 mod chosen;
 
@@ -165,6 +168,7 @@ enum Command {
     Batch(batch::Batch),
     Simulate(simulate::Arguments),
     Store(store::Arguments),
+    Serve(serve::Arguments),
     #[command(subcommand)]
     Plugin(plugin::Command),
     Plan(plan::Arguments),
@@ -206,6 +210,7 @@ pub fn main() -> ExitCode {
             Command::Limits(arguments) => limits::main(arguments).await,
             Command::Simulate(arguments) => simulate::main(arguments).await,
             Command::Store(arguments) => store::main(arguments).await,
+            Command::Serve(arguments) => Box::pin(serve::main(arguments)).await,
             Command::Plugin(command) => plugin::main(command).await,
             Command::Plan(arguments) => Box::pin(plan::main(arguments)).await,
             Command::Doctor(arguments) => Box::pin(doctor::main(arguments)).await,

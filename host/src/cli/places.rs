@@ -21,6 +21,20 @@ pub(super) fn prices() -> PathBuf {
     store().with_file_name("prices.json")
 }
 
+/// The user's own folder for sockets.
+pub(super) fn runtime() -> PathBuf {
+    let named = choose_base_strategy()
+        .ok()
+        .and_then(|places| places.runtime_dir());
+    named.map_or_else(
+        || {
+            let user = rustix::process::geteuid().as_raw();
+            std::env::temp_dir().join(format!("xhost-{user}"))
+        },
+        |folder| folder.join("xhost"),
+    )
+}
+
 /// Compiled plugins; `None` where there is no home to keep them in.
 pub(super) fn compiled() -> Option<Compiled> {
     let folder = choose_base_strategy()

@@ -1,15 +1,16 @@
 //! `xhost plan`: what a run would ask, take and cost.
 
 use super::chosen::Chosen;
+use super::opening::{self, Reached};
 use super::{Exit, Failure, places, prices};
 use crate::experiment::Experiment;
 use crate::forecast::{Effort, Forecast, Sources, forecast, render};
 use crate::lane::Lane;
 use crate::plan::{Lanes, Network, Plan};
 use crate::plugin::Engine;
+use crate::store::Store;
 use std::path::Path;
 use std::sync::Arc;
-use xhost_store::{OpenError, Store};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,7 +60,7 @@ impl Ahead {
         let engine =
             Engine::new(places::compiled()).map_err(|e| Failure::new(Exit::Internal, e))?;
         let mut lanes = Lanes::new(Network::Real, experiments, chosen.concurrency());
-        let store = store(&chosen.store())?;
+        let store = store(&chosen.store()).await?;
         let table = prices::table()?;
         let mut forecasts = Vec::with_capacity(experiments.len());
         for experiment in experiments {
@@ -85,17 +86,17 @@ impl Ahead {
     }
 }
 
-/// The store, if it is there and no run holds it: a look must neither make one nor wait for one.
-fn store(path: &Path) -> Result<Option<Arc<Store>>, Failure> {
+/// The store, if it is there and no run has it for itself: a look must neither make one nor wait for one.
+async fn store(path: &Path) -> Result<Option<Arc<Store>>, Failure> {
     if !path.exists() {
         return Ok(None);
     }
-    match Store::open(path, xhost_store::Options::default()) {
-        Ok(store) => Ok(Some(Arc::new(store))),
-        Err(error @ OpenError::Busy { .. }) => {
-            eprintln!("warning: {error}: what is in it is not counted");
-            Ok(None)
+    Ok(match opening::reach(path, "xhost plan").await? {
+        Reached::Own(store) => Some(Arc::new(Store::Own(store))),
+        Reached::Shared(served) => Some(Arc::new(Store::Served(*served))),
+        Reached::Busy(words) => {
+            eprintln!("warning: {words}: what is in it is not counted");
+            None
         }
-        Err(error) => Err(Failure::new(Exit::Disk, error)),
-    }
+    })
 }

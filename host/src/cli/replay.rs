@@ -11,11 +11,11 @@ use crate::progress::{Progress, Style};
 use crate::replay::{self, Changed, Source};
 use crate::results::{RunFile, TRIALS};
 use crate::run::Ended;
+use crate::store::Store;
 use crate::summary::{ConfigSummary, ScorerSummary};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use xhost_store::Store;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -149,6 +149,11 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
     let names: Vec<&str> = jobs.iter().map(|(plan, _)| plan.name.as_str()).collect();
     let command = format!("xhost run ({})", names.join(", "));
     let store = Arc::new(opening::open(&stage.store, &command, busy).await?);
+    if let Some(server) = store.server()
+        && !arguments.quiet
+    {
+        eprintln!("the store is shared by `xhost serve`, process {server}");
+    }
     let trials = jobs.iter().map(|(plan, _)| plan.trials).sum::<u64>();
     let missing = trials.saturating_sub(store.len().map_err(|e| Failure::new(Exit::Disk, e))?);
     disk::check_room(&stage.store, missing).map_err(|e| Failure::new(Exit::Disk, e))?;
@@ -271,7 +276,7 @@ impl Stage {
 }
 
 /// The first Ctrl-C lets calls in flight finish; the second leaves at once.
-async fn watch_interrupts(stop: Stop) {
+pub(super) async fn watch_interrupts(stop: Stop) {
     let Ok(mut terminate) =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
     else {

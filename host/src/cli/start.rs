@@ -9,10 +9,10 @@ use crate::lane::{Ceiling, Lane};
 use crate::machine::{Memory, Tree, shown_bytes};
 use crate::plan::Plan;
 use crate::prices::Whereabouts;
+use crate::store::Store;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
-use xhost_store::Store;
 
 /// Trials whose first prompt is built for the short form.
 const TRIALS: u64 = 256;

@@ -2,14 +2,13 @@
 
 use super::opening::{self, Busy, when_free};
 use super::{Exit, Failure, places};
+use crate::store::Store;
 use crate::text;
 use serde_json::json;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use xhost_store::{
-    Copied, Digest, Keep, Old, Report, RunId, Store, StreamError, Trouble, copy, verify,
-};
+use xhost_store::{Copied, Digest, Keep, Old, Report, RunId, StreamError, Trouble, copy, verify};
 
 /// Look at the store of answers, check it, make it smaller, take it elsewhere.
 #[derive(clap::Args)]
@@ -111,14 +110,25 @@ struct Desk {
 impl Desk {
     /// A store that must be there: looking at one does not make one.
     async fn open(&self, command: &str) -> Result<Store, Failure> {
-        if !self.path.exists() {
-            let words = format!(
-                "there is no store {}: name one with --store",
-                self.path.display()
-            );
-            return Err(Failure::new(Exit::Disk, words));
-        }
+        self.must_be_there()?;
         opening::open(&self.path, command, self.busy).await
+    }
+
+    /// The same, for a command that walks through all of the file.
+    async fn open_alone(&self, command: &str) -> Result<xhost_store::Store, Failure> {
+        self.must_be_there()?;
+        opening::open_alone(&self.path, command, self.busy).await
+    }
+
+    fn must_be_there(&self) -> Result<(), Failure> {
+        if self.path.exists() {
+            return Ok(());
+        }
+        let words = format!(
+            "there is no store {}: name one with --store",
+            self.path.display()
+        );
+        Err(Failure::new(Exit::Disk, words))
     }
 
     fn say(&self, value: &serde_json::Value, words: impl FnOnce() -> String) -> Exit {
@@ -194,7 +204,7 @@ impl Desk {
     }
 
     async fn verify(&self, repair: bool) -> Result<Exit, Failure> {
-        let report = when_free(self.busy, || {
+        let report = when_free(&self.path, self.busy, || {
             let mut progress = Progress::new("records checked");
             verify(&self.path, |done, of| progress.tell(done, of))
         })
@@ -227,7 +237,7 @@ impl Desk {
         let Some(named) = keep else {
             return self.anew(None, "xhost store gc").await;
         };
-        let store = self.open("xhost store gc").await?;
+        let store = self.open_alone("xhost store gc").await?;
         let named: Vec<String> = named.into_iter().filter(|name| !name.is_empty()).collect();
         let runs = kept(&store, &named)?;
         drop(store);
@@ -253,7 +263,7 @@ impl Desk {
     }
 
     async fn copy(&self, keep: Keep<'_>, old: Old, command: &str) -> Result<Copied, Failure> {
-        when_free(self.busy, || {
+        when_free(&self.path, self.busy, || {
             let mut progress = Progress::new("records copied");
             copy(&self.path, keep, old, command, |done, of| {
                 progress.tell(done, of);
@@ -263,7 +273,7 @@ impl Desk {
     }
 
     async fn export(&self, file: &Path) -> Result<Exit, Failure> {
-        let store = self.open("xhost store export").await?;
+        let store = self.open_alone("xhost store export").await?;
         let mut progress = Progress::new("answers written");
         let total = store.len().map_err(disk)?;
         let tell = |done| progress.tell(done, total);
@@ -302,7 +312,7 @@ impl Desk {
             let fails = |error| Failure::wrong(format!("cannot read {}: {error}", file.display()));
             Box::new(BufReader::new(opened.map_err(fails)?))
         };
-        let store = opening::open(&self.path, "xhost store import", self.busy).await?;
+        let store = opening::open_alone(&self.path, "xhost store import", self.busy).await?;
         let mut progress = Progress::new("lines read");
         let imported = store.import(stream, |done| progress.tell(done, 0));
         let imported = imported.map_err(|error| match error {
@@ -321,7 +331,7 @@ impl Desk {
 }
 
 /// The runs that are meant; all where none is named.
-fn kept(store: &Store, named: &[String]) -> Result<Vec<RunId>, Failure> {
+fn kept(store: &xhost_store::Store, named: &[String]) -> Result<Vec<RunId>, Failure> {
     let mut runs = Vec::new();
     let mut met = vec![false; named.len()];
     for run in store.runs() {

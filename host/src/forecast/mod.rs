@@ -24,10 +24,10 @@ use crate::experiment::Mode;
 use crate::plan::Plan;
 use crate::prices::{self, Money, Price, Table, Travel, Whereabouts};
 use crate::record::Usage;
+use crate::store::Store;
 use serde::Serialize;
 use std::sync::Arc;
 use stored::Tally;
-use xhost_store::Store;
 
 /// What a run will come to.
 #[derive(Debug, Serialize)]

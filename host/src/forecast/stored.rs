@@ -5,8 +5,8 @@ use super::distinct::{Asked, Distinct};
 use super::range::Range;
 use super::walk::ForecastError;
 use crate::lane::Lane;
+use crate::store::Store;
 use std::sync::Arc;
-use xhost_store::Store;
 
 /// Answers of a model that are read for what they say of others.
 const READ: usize = 48;

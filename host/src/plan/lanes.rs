@@ -158,6 +158,11 @@ impl Lanes {
             .await
     }
 
+    /// The next one for the same model is made anew.
+    pub fn forget(&mut self, lane: &Arc<Lane>) {
+        self.known.retain(|(_, known)| !Arc::ptr_eq(known, lane));
+    }
+
     /// All lanes so far.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Lane>> {
         self.known.iter().map(|(_, lane)| lane)
