@@ -182,10 +182,8 @@ pub(super) async fn adopt_batch(command: Batch) -> Result<Exit, Failure> {
         .of_model(&model, &mut library)
         .await
         .map_err(Failure::wrong)?;
-    if !lane.takes_batches() {
-        return Err(Failure::wrong(format!(
-            "the provider `{provider}` takes no batches"
-        )));
+    if let Some(why) = lane.why_no_batches() {
+        return Err(Failure::wrong(why));
     }
     let store = arguments.store.unwrap_or_else(places::store);
     let store = Arc::new(opening::open(&store, "xhost batch adopt", Busy::new(false)).await?);

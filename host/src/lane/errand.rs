@@ -44,11 +44,43 @@ impl From<crate::plugin::Failure> for ErrandError {
     }
 }
 
+/// Servers that speak OpenAI's chat API, and whose batches are another API or none.
+const OTHER_BATCHES: [&str; 8] = [
+    "api.together.xyz",
+    "api.together.ai",
+    "api.fireworks.ai",
+    "api.x.ai",
+    "api.deepseek.com",
+    "openrouter.ai",
+    "api.cerebras.ai",
+    "api.deepinfra.com",
+];
+
+/// Providers whose batches the simulator does not have.
+const NOT_SIMULATED: [&str; 2] = ["mistral", "gemini"];
+
 impl Lane {
     /// Whether this lane's requests can travel in batches.
     #[must_use]
     pub fn takes_batches(&self) -> bool {
-        self.profile.batch.is_some() && self.provider.plugin.takes_batches()
+        self.why_no_batches().is_none()
+    }
+
+    /// Why they cannot.
+    #[must_use]
+    pub fn why_no_batches(&self) -> Option<String> {
+        let (plugin, host) = (&self.provider.plugin, self.endpoint.host());
+        let name = plugin.name();
+        if self.profile.batch.is_none() || !plugin.takes_batches() {
+            return Some(format!("the provider `{name}` takes no batches"));
+        }
+        if name == "openai" && OTHER_BATCHES.contains(&host) {
+            return Some(format!("{host} takes no batches in OpenAI's form"));
+        }
+        if self.endpoint.is_simulated() && NOT_SIMULATED.contains(&name) {
+            return Some(format!("the simulator has no batches of `{name}`"));
+        }
+        None
     }
 
     /// One exchange.

@@ -111,12 +111,11 @@ pub(super) async fn resolve(
 
 /// A judge whose provider takes no batches is asked live; the model itself must take them where they are asked for.
 fn takes(mode: Mode, lane: &Lane) -> Result<(), PlanError> {
-    match mode {
-        Mode::Batch if !lane.takes_batches() => Err(PlanError::Settings(format!(
-            "`mode: batch`: the provider `{}` takes no batches; write `mode: live`, or `auto`",
-            lane.provider.plugin.name()
+    match lane.why_no_batches().filter(|_| mode == Mode::Batch) {
+        None => Ok(()),
+        Some(why) => Err(PlanError::Settings(format!(
+            "`mode: batch`: {why}; write `mode: live`, or `auto`"
         ))),
-        Mode::Batch | Mode::Live | Mode::Auto => Ok(()),
     }
 }
 

@@ -25,6 +25,8 @@ const BUILTIN: &[(&str, &[u8])] = embed![
     "model-graded",
     "openai",
     "anthropic",
+    "mistral",
+    "gemini",
 ];
 
 /// Their names.

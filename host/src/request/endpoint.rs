@@ -128,6 +128,12 @@ impl Endpoint {
         }
     }
 
+    /// Whether this is a rehearsal.
+    #[must_use]
+    pub fn is_simulated(&self) -> bool {
+        self.simulator.is_some()
+    }
+
     /// The server's host name, also in a rehearsal.
     #[must_use]
     pub fn host(&self) -> &str {

@@ -4,7 +4,7 @@ use super::batch_errands::Words;
 use super::batches::{Batch, End, Line, Outcome, wrong_name};
 use super::{Dialect, Refusal, Shared, anthropic, openai_batches};
 use axum::body::Bytes;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, header};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -45,11 +45,15 @@ pub(super) fn answer(
     if !headers.contains_key("anthropic-version") {
         return Err(Refusal::invalid("anthropic-version: header is required"));
     }
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let origin = host.unwrap_or("api.anthropic.com");
     let (_, rest) = path.rsplit_once("/messages/batches").unwrap_or(("", ""));
     let mut parts = rest.trim_matches('/').split('/');
     let (id, act) = (parts.next().unwrap_or(""), parts.next());
     match (method, id, act) {
-        (&Method::POST, "", None) => create(shared, body),
+        (&Method::POST, "", None) => create(shared, origin, body),
         (&Method::GET, "", None) => WORDS.list(shared, query),
         (&Method::GET, id, None) => WORDS.batch(shared, id),
         (&Method::GET, id, Some("results")) => results(shared, id),
@@ -65,7 +69,8 @@ fn missing(what: &str) -> Refusal {
     }
 }
 
-fn create(shared: &Shared, body: &Bytes) -> Result<Response, Refusal> {
+/// `origin`: the host and port that were asked, at which the results will be.
+fn create(shared: &Shared, origin: &str, body: &Bytes) -> Result<Response, Refusal> {
     let document: Document =
         serde_json::from_slice(body).map_err(|e| Refusal::invalid(format!("requests: {e}")))?;
     let lines: Vec<Line> = document
@@ -92,7 +97,7 @@ fn create(shared: &Shared, body: &Bytes) -> Result<Response, Refusal> {
     }
     let id = shared
         .batches
-        .begin(Dialect::Anthropic, Value::Null, lines, None);
+        .begin(Dialect::Anthropic, json!({ "origin": origin }), lines, None);
     shared.stats.batch_made();
     WORDS.batch(shared, &id)
 }
@@ -136,7 +141,7 @@ fn object(batch: &Batch) -> Value {
         "id": batch.id, "type": "message_batch", "processing_status": status, "request_counts": counts,
         "created_at": instant(batch.created), "expires_at": instant(batch.created + Duration::from_secs(86_400)),
         "ended_at": ended, "cancel_initiated_at": batch.cancelled.map(instant), "archived_at": null,
-        "results_url": ended.as_ref().map(|_| format!("https://api.anthropic.com/v1/messages/batches/{}/results", batch.id)),
+        "results_url": ended.as_ref().map(|_| format!("http://{}/v1/messages/batches/{}/results", batch.asked["origin"].as_str().unwrap_or_default(), batch.id)),
     })
 }
 

@@ -1,6 +1,6 @@
-//! A model API on this machine: OpenAI's chat completions and Anthropic's messages as `PROVIDERS.md` in the shared notes
-//! and the providers' references describe them, with usage, rate limits and their headers, faults and delays. For `xhost
-//! simulate`, for rehearsals, and for tests. Listens on loopback only; whatever it is sent, it answers.
+//! A model API on this machine: OpenAI's chat completions, Anthropic's messages and Google's Gemini as their references
+//! describe them, with usage, rate limits and their headers, faults and delays. For `xhost simulate`, for rehearsals, and for
+//! tests. Listens on loopback only; whatever it is sent, it answers.
 
 /// What the answers are.
 mod replies;
@@ -10,6 +10,9 @@ mod openai;
 
 /// Anthropic's words.
 mod anthropic;
+
+/// Google's words, for single calls.
+mod gemini;
 
 /// A reply within the limits of its request.
 mod reply;
@@ -261,6 +264,9 @@ async fn answer(
         {
             call(&shared, dialect, path, &headers, &body).await
         }
+        (Method::POST, path) if path.ends_with(gemini::CALL) => {
+            gemini::call(&shared, path, &headers, &body).await
+        }
         (method, path) => refuse(dialect, &nothing_there(dialect, &method, path), 0),
     }
 }
@@ -436,7 +442,8 @@ fn check_key(shared: &Shared, dialect: Dialect, key: Option<&str>) -> Result<(),
 fn credential(headers: &HeaderMap) -> Option<&str> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    text("x-api-key").or_else(|| text("api-key")).or(bearer)
+    let names = ["x-api-key", "api-key", "x-goog-api-key"];
+    names.into_iter().find_map(text).or(bearer)
 }
 
 /// A mistake in the recording must be seen, so there is no answer by default.

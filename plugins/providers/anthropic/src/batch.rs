@@ -4,10 +4,11 @@
 use crate::failure;
 use crate::params::Params;
 use crate::request::headers;
+use provider_text::{answer, line};
 use serde_json::Value;
 use xhost_plugin::{
     BatchCounts, BatchPage, BatchResults, BatchState, Body, Envelope, Fault, HttpRequest,
-    HttpResponse, LineOutcome, ListedBatch, RequestLine, SubmitStep, Upload, join_lines, raw_field,
+    HttpResponse, LineOutcome, ListedBatch, RequestLine, SubmitStep, Upload, join_lines,
 };
 
 const BATCHES: &str = "/v1/messages/batches";
@@ -41,24 +42,10 @@ pub fn submit(params: &Params, responses: &[HttpResponse]) -> SubmitStep {
             content_type: "application/json".into(),
             multipart: None,
         }),
-        [.., created] => match object(created).map(|batch| plain_id(&batch["id"])) {
-            Ok(Some(id)) => SubmitStep::Submitted(id),
-            Ok(None) => SubmitStep::Failed(Fault::malformed("the answer has no `id`")),
-            Err(fault) => SubmitStep::Failed(fault),
-        },
+        [.., created] => {
+            answer::made(created).map_or_else(SubmitStep::Failed, SubmitStep::Submitted)
+        }
     }
-}
-
-/// An id becomes part of a path.
-fn plain_id(id: &Value) -> Option<String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    let id = id.as_str()?;
-    (!id.is_empty() && id.bytes().all(plain)).then(|| id.to_owned())
-}
-
-fn object(response: &HttpResponse) -> Result<Value, Fault> {
-    serde_json::from_str(&response.body)
-        .map_err(|e| Fault::malformed(format!("the answer is not JSON: {e}")))
 }
 
 pub fn poll(params: &Params, id: &str) -> HttpRequest {
@@ -72,7 +59,7 @@ pub fn cancel(params: &Params, id: &str) -> HttpRequest {
 
 /// The results' path follows from the id. `results_url` is not used: it may name any server.
 pub fn read_poll(params: &Params, id: &str, response: &HttpResponse) -> BatchState {
-    let batch = match object(response) {
+    let batch = match answer::object(response) {
         Ok(batch) => batch,
         Err(fault) => return BatchState::Failed(fault),
     };
@@ -105,26 +92,14 @@ fn counts(batch: &Value) -> BatchCounts {
     }
 }
 
-pub fn read_line(line: &str) -> Result<(String, LineOutcome), Fault> {
-    let broken = |e: serde_json::Error| Fault::malformed(format!("a result line is not JSON: {e}"));
-    let custom_id = raw_field(line, "custom_id").map_err(broken)?;
-    let custom_id: Option<String> = custom_id.and_then(|text| serde_json::from_str(text).ok());
-    let custom_id =
-        custom_id.ok_or_else(|| Fault::malformed("a result line has no `custom_id`"))?;
-    let result = raw_field(line, "result").map_err(broken)?.unwrap_or("{}");
-    let kind = raw_field(result, "type")
-        .map_err(broken)?
-        .unwrap_or_default();
-    let outcome = match kind {
+pub fn read_line(text: &str) -> Result<(String, LineOutcome), Fault> {
+    let custom_id = line::text(text, "custom_id")?;
+    let result = line::member(text, "result")?.unwrap_or("{}");
+    let outcome = match line::member(result, "type")?.unwrap_or_default() {
         "\"succeeded\"" => {
-            let message = raw_field(result, "message").map_err(broken)?;
-            LineOutcome::Completed(message.unwrap_or("null").into())
+            LineOutcome::Completed(line::member(result, "message")?.unwrap_or("null").into())
         }
-        "\"errored\"" => errored(
-            raw_field(result, "error")
-                .map_err(broken)?
-                .unwrap_or("null"),
-        ),
+        "\"errored\"" => errored(line::member(result, "error")?.unwrap_or("null")),
         "\"canceled\"" => LineOutcome::Cancelled,
         "\"expired\"" => LineOutcome::Expired,
         other => LineOutcome::Failed(Fault::malformed(format!("a result line's type is {other}"))),
@@ -134,12 +109,7 @@ pub fn read_line(line: &str) -> Result<(String, LineOutcome), Fault> {
 
 /// The error is that of a live call, wrapped once more.
 fn errored(error: &str) -> LineOutcome {
-    let response = HttpResponse {
-        status: 400,
-        headers: Vec::new(),
-        body: error.into(),
-    };
-    LineOutcome::Failed(failure::diagnose(&response))
+    LineOutcome::Failed(failure::diagnose(&line::told(400, error)))
 }
 
 pub fn list_page(params: &Params, cursor: Option<String>) -> HttpRequest {
@@ -152,15 +122,15 @@ pub fn list_page(params: &Params, cursor: Option<String>) -> HttpRequest {
 }
 
 pub fn read_page(response: &HttpResponse) -> Result<BatchPage, Fault> {
-    let list = object(response)?;
+    let list = answer::object(response)?;
     let data = list["data"]
         .as_array()
         .ok_or_else(|| Fault::malformed("the list has no `data`"))?;
     let listed = |batch: &Value| {
         Some(ListedBatch {
-            id: plain_id(&batch["id"])?,
+            id: answer::plain_id(&batch["id"])?.to_owned(),
             mark: None,
-            created_at_ms: batch["created_at"].as_str().and_then(milliseconds)?,
+            created_at_ms: batch["created_at"].as_str().and_then(answer::instant_ms)?,
             total: counts(batch).total,
         })
     };
@@ -172,12 +142,6 @@ pub fn read_page(response: &HttpResponse) -> Result<BatchPage, Fault> {
         next: next.map(str::to_owned),
         batches,
     })
-}
-
-fn milliseconds(instant: &str) -> Option<u64> {
-    let time = humantime::parse_rfc3339_weak(&instant.replace("+00:00", "Z")).ok()?;
-    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_millis()).ok()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! From messages to what the API calls messages.
 
+use provider_text::request::misplaced;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -121,7 +122,7 @@ fn block(part: &Part, role: Role) -> Result<Option<Block>, Refusal> {
             is_error: result.is_error,
         })),
         (Part::Reasoning(_), Role::Assistant) => Ok(None),
-        (misplaced, role) => Err(refused(misplaced, role)),
+        (part, role) => Err(misplaced(part, role.as_str())),
     }
 }
 
@@ -158,18 +159,4 @@ fn role_name(role: Role) -> &'static str {
         Role::User | Role::Tool => "user",
         Role::Assistant => "assistant",
     }
-}
-
-fn refused(part: &Part, role: Role) -> Refusal {
-    let what = match part {
-        Part::Text(_) => "text",
-        Part::Media(_) => "medium",
-        Part::ToolCall(_) => "tool call",
-        Part::ToolResult(_) => "tool result",
-        Part::Reasoning(_) => "reasoning",
-    };
-    Refusal::unsupported(format!(
-        "the API takes no {what} in a message of the role {}",
-        role.as_str()
-    ))
 }

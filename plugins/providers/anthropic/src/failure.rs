@@ -1,5 +1,6 @@
 //! What a failure means. Anthropic's page "Errors".
 
+use provider_text::failure::unexplained;
 use serde_json::Value;
 use xhost_plugin::{Fault, FaultKind, HttpResponse, lasting, retry_after_ms};
 
@@ -49,29 +50,17 @@ fn by_words(body: &Value) -> Option<FaultKind> {
 /// A proxy's answer, or an error type of tomorrow.
 fn by_status(status: u16, body: &Value) -> FaultKind {
     match status {
-        401 | 403 => FaultKind::Denied,
-        402 => FaultKind::Exhausted,
         // Nothing that speaks this API is at this address.
         404 if body["error"].is_null() => FaultKind::Denied,
-        408 | 409 | 425 => FaultKind::Overloaded,
-        429 => FaultKind::RateLimited,
-        501 | 505 => FaultKind::Rejected,
-        500..=599 => FaultKind::Overloaded,
-        400..=499 => FaultKind::Rejected,
-        _ => FaultKind::Malformed,
+        status => provider_text::failure::by_status(status),
     }
 }
 
 fn words(response: &HttpResponse, body: &Value) -> String {
-    let plain = response.body.trim();
-    match response.status {
-        _ if body["error"]["message"].is_string() => text(body),
-        404 => "HTTP 404 without an explanation; check `model.base_url`".into(),
-        status if plain.is_empty() || plain.contains(['<', '{']) => {
-            format!("HTTP {status} without an explanation")
-        }
-        status => format!("HTTP {status}: {}", lasting(plain)),
+    if body["error"]["message"].is_string() {
+        return text(body);
     }
+    unexplained(response)
 }
 
 /// The provider's words and the most exact of its codes.

@@ -2,6 +2,8 @@
 
 use crate::content;
 use crate::params::Params;
+use provider_text::request::{json, merged, refuse_what_is_not_read};
+use provider_text::tool::schema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use xhost_plugin::{Body, Header, HttpRequest, Prompt, Refusal, Sampling, Tool};
@@ -87,20 +89,14 @@ fn refuse_what_the_version_lacks(params: &Params, sampling: &Sampling) -> Result
 
 fn with_extra(body: Body, extra: &str) -> Result<Body, Refusal> {
     let had_schema = body.get("output_config").map(str::to_owned);
-    let body = body
-        .merge(extra)
-        .map_err(|e| Refusal::bad_params(format!("sampling.extra is not an object: {e}")))?;
+    let body = merged(body, extra)?;
     if had_schema.is_some_and(|schema| body.get("output_config") != Some(schema.as_str())) {
         return Err(Refusal::bad_params(
             "sampling.extra sets `output_config`, which holds sampling.response_schema too: write the schema into \
              sampling.extra as `output_config.format`, and remove response_schema",
         ));
     }
-    if body.get("stream").is_some_and(|stream| stream != "false") {
-        return Err(Refusal::bad_params(
-            "sampling.extra sets `stream`; answers are read whole: remove it",
-        ));
-    }
+    refuse_what_is_not_read(&body)?;
     Ok(body)
 }
 
@@ -145,7 +141,7 @@ fn with_tools(body: Body, tools: &[Tool]) -> Result<Body, Refusal> {
              description,
              parameters,
          }| {
-            let input_schema = json(&format!("the schema of the tool `{name}`"), parameters)?;
+            let input_schema = schema(name, parameters)?;
             Ok(Declared {
                 name,
                 description,
@@ -154,10 +150,6 @@ fn with_tools(body: Body, tools: &[Tool]) -> Result<Body, Refusal> {
         },
     );
     Ok(body.with("tools", &declared.collect::<Result<Vec<_>, Refusal>>()?))
-}
-
-fn json(what: &str, text: &str) -> Result<Box<RawValue>, Refusal> {
-    serde_json::from_str(text).map_err(|e| Refusal::bad_params(format!("{what} is not JSON: {e}")))
 }
 
 #[cfg(test)]

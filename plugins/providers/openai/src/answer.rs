@@ -1,8 +1,9 @@
 //! From a body to a completion. Any JSON may come; what is not as expected is left out or explained, never a panic.
 
 use crate::failure;
+use provider_text::tool;
 use serde_json::{Map, Value};
-use xhost_plugin::{Completion, Fault, Part, StopReason, ToolCall, Usage};
+use xhost_plugin::{Completion, Fault, Part, StopReason, Usage};
 
 /// Reads the first choice; the request asks for no other.
 pub fn decode(body: &Value) -> Result<Completion, Fault> {
@@ -44,7 +45,7 @@ fn parts(message: &Map<String, Value>) -> Vec<Part> {
         _ => {}
     }
     let calls = message.get("tool_calls").and_then(Value::as_array);
-    parts.extend(calls.into_iter().flatten().filter_map(tool_call));
+    parts.extend(calls.into_iter().flatten().filter_map(tool::call));
     parts
 }
 
@@ -62,27 +63,6 @@ fn piece(piece: &Value) -> Option<Part> {
             ))
         }
         _ => None,
-    }
-}
-
-fn tool_call(call: &Value) -> Option<Part> {
-    let function = &call["function"];
-    Some(Part::ToolCall(ToolCall {
-        id: text(call.get("id")).unwrap_or_default().into(),
-        name: text(function.get("name"))?.into(),
-        arguments: arguments(&function["arguments"]),
-    }))
-}
-
-/// Text that is no JSON, which models do write, becomes a JSON string, so that it can be looked at.
-fn arguments(arguments: &Value) -> String {
-    match arguments {
-        Value::Null => "{}".into(),
-        Value::String(text) if text.trim().is_empty() => "{}".into(),
-        Value::String(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
-            text.clone()
-        }
-        other => other.to_string(),
     }
 }
 

@@ -3,11 +3,12 @@
 
 use crate::failure;
 use crate::params::Params;
+use provider_text::{answer, line};
 use serde_json::{Value, json};
 use xhost_plugin::{
     BatchCounts, BatchPage, BatchResults, BatchState, Body, Envelope, Fault, FaultKind, Header,
     HttpRequest, HttpResponse, LineOutcome, ListedBatch, Multipart, RequestLine, Submission,
-    SubmitStep, Upload, join_lines, raw_field,
+    SubmitStep, Upload, join_lines,
 };
 
 /// Where the server finds the mark again.
@@ -52,11 +53,13 @@ pub fn submit(params: &Params, submission: &Submission, responses: &[HttpRespons
                 file_name: format!("xhost-{}.jsonl", submission.mark),
             }),
         }),
-        [uploaded] => match id(uploaded) {
+        [uploaded] => match answer::made(uploaded) {
             Ok(file) => SubmitStep::Send(with_params(params, create(params, submission, &file))),
             Err(fault) => SubmitStep::Failed(fault),
         },
-        [.., created] => id(created).map_or_else(SubmitStep::Failed, SubmitStep::Submitted),
+        [.., created] => {
+            answer::made(created).map_or_else(SubmitStep::Failed, SubmitStep::Submitted)
+        }
     }
 }
 
@@ -69,31 +72,6 @@ fn create(params: &Params, submission: &Submission, file: &str) -> HttpRequest {
     HttpRequest::post("/batches", &body)
 }
 
-fn id(response: &HttpResponse) -> Result<String, Fault> {
-    let body = object(response)?;
-    let id = body["id"].as_str().filter(|id| is_plain(id));
-    id.map(str::to_owned)
-        .ok_or_else(|| Fault::malformed("the answer has no `id`"))
-}
-
-/// An id becomes part of a path.
-fn is_plain(id: &str) -> bool {
-    !id.is_empty()
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-}
-
-fn object(response: &HttpResponse) -> Result<Value, Fault> {
-    let body: Value = serde_json::from_str(&response.body)
-        .map_err(|e| Fault::malformed(format!("the answer is not JSON: {e}")))?;
-    if body.is_object() {
-        Ok(body)
-    } else {
-        Err(Fault::malformed("the answer is not an object"))
-    }
-}
-
 pub fn poll(params: &Params, id: &str) -> HttpRequest {
     with_params(params, HttpRequest::get(format!("/batches/{id}")))
 }
@@ -104,7 +82,7 @@ pub fn cancel(params: &Params, id: &str) -> HttpRequest {
 }
 
 pub fn read_poll(params: &Params, response: &HttpResponse) -> BatchState {
-    let batch = match object(response) {
+    let batch = match answer::object(response) {
         Ok(batch) => batch,
         Err(fault) => return BatchState::Failed(fault),
     };
@@ -128,8 +106,7 @@ pub fn read_poll(params: &Params, response: &HttpResponse) -> BatchState {
 fn files(params: &Params, batch: &Value) -> Vec<BatchResults> {
     ["output_file_id", "error_file_id"]
         .iter()
-        .filter_map(|name| batch[*name].as_str())
-        .filter(|id| is_plain(id))
+        .filter_map(|name| answer::plain_id(&batch[*name]))
         .map(|id| with_params(params, HttpRequest::get(format!("/files/{id}/content"))))
         .map(BatchResults::lines)
         .collect()
@@ -154,59 +131,8 @@ fn refused(batch: &Value) -> Fault {
     Fault::new(kind, format!("{words} ({code}{line})"))
 }
 
-pub fn read_line(line: &str) -> Result<(String, LineOutcome), Fault> {
-    let broken = |e: serde_json::Error| Fault::malformed(format!("a result line is not JSON: {e}"));
-    let custom_id = raw_field(line, "custom_id").map_err(broken)?;
-    let custom_id: Option<String> = custom_id.and_then(|text| serde_json::from_str(text).ok());
-    let custom_id =
-        custom_id.ok_or_else(|| Fault::malformed("a result line has no `custom_id`"))?;
-    if let Some(error) = raw_field(line, "error").map_err(broken)? {
-        return Ok((custom_id, error_outcome(error)));
-    }
-    let response = raw_field(line, "response").map_err(broken)?;
-    let Some(response) = response else {
-        return Ok((
-            custom_id,
-            LineOutcome::Failed(Fault::malformed(
-                "a result line holds neither answer nor error",
-            )),
-        ));
-    };
-    let status = raw_field(response, "status_code").map_err(broken)?;
-    let status = status
-        .and_then(|text| text.parse::<u16>().ok())
-        .unwrap_or(0);
-    let body = raw_field(response, "body")
-        .map_err(broken)?
-        .unwrap_or("null");
-    let outcome = if status == 200 {
-        LineOutcome::Completed(body.into())
-    } else {
-        let response = HttpResponse {
-            status,
-            headers: Vec::new(),
-            body: body.into(),
-        };
-        LineOutcome::Failed(failure::diagnose(&response))
-    };
-    Ok((custom_id, outcome))
-}
-
-fn error_outcome(error: &str) -> LineOutcome {
-    let error: Value = serde_json::from_str(error).unwrap_or_default();
-    let code = error["code"].as_str().unwrap_or_default();
-    match code {
-        "batch_expired" => LineOutcome::Expired,
-        "batch_cancelled" | "batch_canceled" => LineOutcome::Cancelled,
-        _ => {
-            let response = HttpResponse {
-                status: 400,
-                headers: Vec::new(),
-                body: json!({ "error": error }).to_string(),
-            };
-            LineOutcome::Failed(failure::diagnose(&response))
-        }
-    }
+pub fn read_line(text: &str) -> Result<(String, LineOutcome), Fault> {
+    line::openai(text, failure::diagnose)
 }
 
 pub fn list_page(params: &Params, cursor: Option<String>) -> HttpRequest {
@@ -219,13 +145,13 @@ pub fn list_page(params: &Params, cursor: Option<String>) -> HttpRequest {
 }
 
 pub fn read_page(response: &HttpResponse) -> Result<BatchPage, Fault> {
-    let list = object(response)?;
+    let list = answer::object(response)?;
     let data = list["data"]
         .as_array()
         .ok_or_else(|| Fault::malformed("the list has no `data`"))?;
     let listed = |batch: &Value| {
         Some(ListedBatch {
-            id: batch["id"].as_str().filter(|id| is_plain(id))?.to_owned(),
+            id: answer::plain_id(&batch["id"])?.to_owned(),
             mark: batch["metadata"][MARK]
                 .as_str()
                 .map(str::to_owned)

@@ -1,6 +1,7 @@
 //! From messages to what the API calls messages.
 
 use crate::params::Params;
+use provider_text::request::misplaced;
 use serde_json::{Map, Value, json};
 use xhost_plugin::{Media, Message, Part, Refusal, Role};
 
@@ -100,17 +101,4 @@ fn media_part(media: &Media) -> Result<Value, Refusal> {
             "the API takes images, audio/wav, audio/mpeg and application/pdf, not {mime}"
         ))),
     }
-}
-
-fn misplaced(part: &Part, role: &str) -> Refusal {
-    let what = match part {
-        Part::Text(_) => "text",
-        Part::Media(_) => "medium",
-        Part::ToolCall(_) => "tool call",
-        Part::ToolResult(_) => "tool result",
-        Part::Reasoning(_) => "reasoning",
-    };
-    Refusal::unsupported(format!(
-        "the API takes no {what} in a message of the role {role}"
-    ))
 }

@@ -1,5 +1,6 @@
 //! What a failure means. OpenAI's page "Error codes", and what its relatives do otherwise.
 
+use provider_text::failure::{by_status, unexplained};
 use serde_json::Value;
 use xhost_plugin::{Fault, FaultKind, HttpResponse, lasting, retry_after_ms};
 
@@ -88,15 +89,10 @@ impl Error {
     }
 
     fn words(&self, response: &HttpResponse) -> String {
-        let plain = response.body.trim();
-        match response.status {
-            _ if !self.message.is_empty() => self.text(),
-            404 => "HTTP 404 without an explanation; check `model.base_url`".into(),
-            status if plain.is_empty() || plain.contains('<') => {
-                format!("HTTP {status} without an explanation")
-            }
-            status => format!("HTTP {status}: {}", lasting(plain)),
+        if self.message.is_empty() {
+            return unexplained(response);
         }
+        self.text()
     }
 }
 
@@ -146,23 +142,16 @@ fn kind(status: u16, error: &Error) -> FaultKind {
             400..=499,
             Some(kind @ (FaultKind::Exhausted | FaultKind::Denied | FaultKind::Rejected)),
         ) => kind,
-        (429, _) => FaultKind::RateLimited,
-        (401, _) => FaultKind::Denied,
         // OpenRouter's, for an input that its moderation refuses, concerns this request alone.
         (403, _) if error.message.contains("moderation") || error.message.contains("flagged") => {
             FaultKind::Rejected
         }
-        (403, _) => FaultKind::Denied,
-        // No credit, with OpenRouter and DeepSeek.
-        (402, _) => FaultKind::Exhausted,
         // Nothing that speaks this API is at this address.
         (404, _) if error.message.is_empty() => FaultKind::Denied,
-        // A timeout, a conflict, and Groq's word for a flexible tier without capacity.
-        (408 | 409 | 425 | 498, _) => FaultKind::Overloaded,
-        (501 | 505, _) => FaultKind::Rejected,
-        (500..=599, _) => FaultKind::Overloaded,
-        (400..=499, _) => FaultKind::Rejected,
-        _ => FaultKind::Malformed,
+        // Groq's word for a flexible tier without capacity.
+        (498, _) => FaultKind::Overloaded,
+        // A 402 is no credit, with OpenRouter and DeepSeek.
+        (status, _) => by_status(status),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::content::messages;
 use crate::params::Params;
+use provider_text::request::{json, merged, refuse_what_is_not_read};
+use provider_text::tool::declared;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use xhost_plugin::{Body, Header, HttpRequest, Prompt, Refusal, Sampling, Tool};
@@ -45,26 +47,9 @@ fn with_sampling(body: Body, params: &Params, sampling: &Sampling) -> Result<Bod
         .with_some("seed", seed.as_ref())
         .with_some("response_format", format.as_ref());
     let Some(extra) = extra else { return Ok(body) };
-    let body = body
-        .merge(extra)
-        .map_err(|e| Refusal::bad_params(format!("sampling.extra is not an object: {e}")))?;
+    let body = merged(body, extra)?;
     refuse_what_is_not_read(&body)?;
     Ok(body)
-}
-
-/// Answers that are paid for and never looked at help nobody.
-fn refuse_what_is_not_read(body: &Body) -> Result<(), Refusal> {
-    if body.get("n").is_some_and(|n| n != "1") {
-        return Err(Refusal::bad_params(
-            "sampling.extra asks for several answers at once (`n`); set `epochs` instead",
-        ));
-    }
-    if body.get("stream").is_some_and(|stream| stream != "false") {
-        return Err(Refusal::bad_params(
-            "sampling.extra sets `stream`; answers are read whole: remove it",
-        ));
-    }
-    Ok(())
 }
 
 #[derive(Serialize)]
@@ -94,46 +79,11 @@ impl ResponseFormat {
     }
 }
 
-#[derive(Serialize)]
-struct Declared<'a> {
-    r#type: &'static str,
-    function: Function<'a>,
-}
-
-#[derive(Serialize)]
-struct Function<'a> {
-    name: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    description: &'a str,
-    parameters: Box<RawValue>,
-}
-
 fn with_tools(body: Body, tools: &[Tool]) -> Result<Body, Refusal> {
     if tools.is_empty() {
         return Ok(body);
     }
-    let declared = tools.iter().map(
-        |Tool {
-             name,
-             description,
-             parameters,
-         }| {
-            let parameters = json(&format!("the schema of the tool `{name}`"), parameters)?;
-            Ok(Declared {
-                r#type: "function",
-                function: Function {
-                    name,
-                    description,
-                    parameters,
-                },
-            })
-        },
-    );
-    Ok(body.with("tools", &declared.collect::<Result<Vec<_>, Refusal>>()?))
-}
-
-fn json(what: &str, text: &str) -> Result<Box<RawValue>, Refusal> {
-    serde_json::from_str(text).map_err(|e| Refusal::bad_params(format!("{what} is not JSON: {e}")))
+    Ok(body.with("tools", &declared(tools)?))
 }
 
 #[cfg(test)]

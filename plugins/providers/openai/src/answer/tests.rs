@@ -2,7 +2,7 @@
 
 use super::*;
 use serde_json::json;
-use xhost_plugin::FaultKind;
+use xhost_plugin::{FaultKind, ToolCall};
 
 fn answer(message: &Value, finish_reason: &Value) -> Value {
     json!({"model": "m-1", "choices": [{"index": 0, "message": message, "finish_reason": finish_reason}]})
