@@ -1,13 +1,10 @@
 //! How fast requests leave: against a server with limits that we did not write, with few sockets, and with limits that
 //! change while it runs.
 
-use crate::support::{Place, Simulator};
+use crate::support::{Place, Simulator, llmock::Llmock};
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 /// A place with an experiment over so many rows.
 fn place(rows: usize) -> Place {
@@ -34,85 +31,10 @@ model: {provider: openai, name: gpt-4o-mini}
 scorers: [match]
 ";
 
-/// PyPI's `llmock`, until the end of the test.
-struct Llmock {
-    program: std::path::PathBuf,
-    child: Child,
-    address: String,
-}
-
-impl Llmock {
-    /// `None`, and a word about it, where it is not installed.
-    fn start(arguments: &[&str]) -> Option<Llmock> {
-        let python = std::env::var_os("XHOST_PYTHON")?;
-        let program = Path::new(&python).with_file_name("llmock");
-        if !program.exists() {
-            return None;
-        }
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
-        let child = Command::new(&program)
-            .args(["serve", "--host", "127.0.0.1", "--port", &port.to_string()])
-            .args(["--response-style", "hello", "--log-level", "error"])
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        let address = format!("127.0.0.1:{port}");
-        while TcpStream::connect(&address).is_err() {
-            std::thread::yield_now();
-        }
-        Some(Llmock {
-            program,
-            child,
-            address,
-        })
-    }
-
-    fn get(&self, path: &str) -> Value {
-        let mut stream = TcpStream::connect(&self.address).expect("it answers");
-        let head = format!(
-            "GET {path} HTTP/1.0\r\nhost: {}\r\nconnection: close\r\n\r\n",
-            self.address
-        );
-        stream.write_all(head.as_bytes()).expect("it is taken");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("text");
-        let (_, body) = answer.split_once("\r\n\r\n").expect("an answer");
-        serde_json::from_str(body).expect("JSON")
-    }
-
-    /// Its strict verdict, in its words, and whether it is well.
-    fn verdict(&self) -> (bool, String) {
-        let url = format!("http://{}", self.address);
-        let output = Command::new(&self.program)
-            .args(["report", "--url", &url, "--strict"])
-            .output()
-            .expect("it reports");
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&output.stdout).into_owned(),
-        )
-    }
-}
-
-impl Drop for Llmock {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// The official SDK with 50 workers at 900 requests: 2,304 refusals, 181 requests lost, verdict FAIL.
 #[test]
 fn a_server_with_limits_that_we_did_not_write_refuses_hardly_anything_and_gives_its_verdict_pass() {
     let Some(llmock) = Llmock::start(&["--rpm", "600", "--latency-ms", "200"]) else {
-        eprintln!(
-            "NOT RUN: set XHOST_PYTHON to a Python beside which `llmock` from PyPI is installed"
-        );
         return;
     };
     const ROWS: usize = 120;
@@ -124,11 +46,7 @@ fn a_server_with_limits_that_we_did_not_write_refuses_hardly_anything_and_gives_
     let summary = place.json("out/summary.json");
     assert_eq!(summary["totals"]["calls"], ROWS, "{summary}");
     assert_eq!(summary["totals"]["failures"], 0, "{summary}");
-    let requests = llmock.get("/_llmock/requests?limit=1000");
-    let requests = requests
-        .as_array()
-        .or_else(|| requests["requests"].as_array())
-        .expect("a list");
+    let requests = llmock.requests();
     let refused = requests
         .iter()
         .filter(|request| request["status"] == 429)

@@ -62,6 +62,9 @@ mod errors;
 /// What the built-in providers send, against definitions that we did not write.
 mod providers;
 
+/// Providers' live calls and batches, against servers that we did not write.
+mod peers;
+
 /// The TypeScript types of the contract, and whether they are current.
 mod typescript;
 

@@ -10,18 +10,27 @@ use std::process::{Command, Stdio};
 use xhost::prices::{Money, Table, Travel};
 use xhost::record::Usage;
 
-const MODELS: [(&str, &str); 10] = [
-    ("openai", "gpt-4o-mini"),
-    ("openai", "gpt-4o"),
-    ("openai", "gpt-4.1"),
-    ("openai", "gpt-4.1-mini"),
-    ("openai", "gpt-6-luna"),
-    ("anthropic", "claude-sonnet-4-5"),
-    ("anthropic", "claude-haiku-4-5"),
-    ("anthropic", "claude-sonnet-5-5"),
-    ("anthropic", "claude-sonnet-5"),
-    ("anthropic", "claude-haiku-4-5-20251001"),
+/// The provider, the model's name there, and what litellm's table writes before it.
+const MODELS: [(&str, &str, &str); 16] = [
+    ("openai", "gpt-4o-mini", ""),
+    ("openai", "gpt-4o", ""),
+    ("openai", "gpt-4.1", ""),
+    ("openai", "gpt-4.1-mini", ""),
+    ("openai", "gpt-6-luna", ""),
+    ("anthropic", "claude-sonnet-4-5", ""),
+    ("anthropic", "claude-haiku-4-5", ""),
+    ("anthropic", "claude-sonnet-5-5", ""),
+    ("anthropic", "claude-sonnet-5", ""),
+    ("anthropic", "claude-haiku-4-5-20251001", ""),
+    ("mistral", "mistral-small-latest", "mistral/"),
+    ("mistral", "mistral-large-latest", "mistral/"),
+    ("mistral", "magistral-medium-latest", "mistral/"),
+    ("gemini", "gemini-2.5-flash", "gemini/"),
+    ("gemini", "gemini-2.5-pro", "gemini/"),
+    ("gemini", "gemini-3.5-flash", "gemini/"),
 ];
+
+const PROVIDERS: [&str; 4] = ["openai", "anthropic", "mistral", "gemini"];
 
 #[derive(Deserialize)]
 struct Plan {
@@ -86,17 +95,17 @@ fn digits(money: Money) -> String {
 }
 
 #[test]
-fn what_a_plan_costs_is_what_litellm_says_to_the_last_digit_for_ten_models() {
+fn what_a_plan_costs_is_what_litellm_says_to_the_last_digit_for_models_of_every_provider() {
     let place = Place::new();
     place.write(
         "row.jsonl",
         "{\"id\": \"a\", \"input\": \"What is seven times eight?\", \"target\": \"56\"}\n",
     );
-    for provider in ["openai", "anthropic"] {
+    for provider in PROVIDERS {
         let models: Vec<&str> = MODELS
             .iter()
-            .filter(|(of, _)| *of == provider)
-            .map(|(_, name)| *name)
+            .filter(|(of, _, _)| *of == provider)
+            .map(|(_, name, _)| *name)
             .collect();
         let text = format!(
             "name: {provider}\ndataset: row.jsonl\nprompt: '{{{{ input }}}}'\nscorers: [numeric]\nmodel: {{provider: {provider}, name: \
@@ -105,10 +114,11 @@ fn what_a_plan_costs_is_what_litellm_says_to_the_last_digit_for_ten_models() {
         );
         place.write(&format!("{provider}.yaml"), &text);
     }
-    let arguments = ["plan", "openai.yaml", "anthropic.yaml", "--json"];
     let output = place
         .xhost()
-        .args(arguments)
+        .arg("plan")
+        .args(PROVIDERS.map(|provider| format!("{provider}.yaml")))
+        .arg("--json")
         .output()
         .expect("xhost starts");
     assert!(
@@ -123,9 +133,11 @@ fn what_a_plan_costs_is_what_litellm_says_to_the_last_digit_for_ten_models() {
     let mut ours = Vec::new();
     for model in models {
         assert_eq!(model.missing, 1);
+        let known = |of: &&(&str, &str, &str)| of.1 == model.model;
+        let prefix = MODELS.iter().find(known).expect("it was asked about").2;
         for part in ["low", "expected", "high"] {
             asked.push(json!([
-                model.model,
+                format!("{prefix}{}", model.model),
                 model.tokens_in[part],
                 model.tokens_out[part],
                 0,
@@ -147,8 +159,9 @@ fn what_a_plan_costs_is_what_litellm_says_to_the_last_digit_for_ten_models() {
 fn answers_cost_what_litellm_says_with_caches_and_tiers_too() {
     let table = Table::embedded();
     let (mut asked, mut ours) = (Vec::new(), Vec::new());
-    for (_, name) in MODELS {
-        let price = table.price(name).expect("it is known");
+    for (_, name, prefix) in MODELS {
+        let name = format!("{prefix}{name}");
+        let price = table.price(&name).expect("it is known");
         for (input, output) in [(1, 1), (1_000, 500), (123_457, 8_191), (300_001, 7)] {
             for (cache_read, cache_write) in [(0, 0), (input / 3, 0)] {
                 asked.push(json!([name, input, output, cache_read, cache_write]));

@@ -3,6 +3,9 @@
 /// A real registry.
 pub mod registry;
 
+/// PyPI's `llmock`.
+pub mod llmock;
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -90,6 +93,10 @@ impl Place {
             "OPENAI_BASE_URL",
             "ANTHROPIC_API_KEY",
             "ANTHROPIC_BASE_URL",
+            "MISTRAL_API_KEY",
+            "MISTRAL_BASE_URL",
+            "GEMINI_API_KEY",
+            "GOOGLE_GEMINI_BASE_URL",
         ] {
             command.env_remove(variable);
         }
