@@ -66,6 +66,172 @@ fn a_server_with_limits_that_we_did_not_write_refuses_hardly_anything_and_gives_
     );
 }
 
+/// The experiment, asked in the words of a provider.
+fn spoken(provider: &str) -> String {
+    EXPERIMENT.replace(
+        "{provider: openai, name: gpt-4o-mini}",
+        &format!("{{provider: {provider}, name: m, sampling: {{max_tokens: 16}}}}"),
+    )
+}
+
+#[test]
+fn what_waiting_does_not_mend_stops_the_model_at_once_keeps_what_is_there_and_says_what_to_do() {
+    for (provider, code, exit, words) in [
+        (
+            "openai",
+            "insufficient_quota",
+            5,
+            "add credit or raise the limit",
+        ),
+        (
+            "openai",
+            "credit_balance_exhausted",
+            5,
+            "add credit or raise the limit",
+        ),
+        (
+            "openai",
+            "organization_spend_limit_exceeded",
+            5,
+            "add credit or raise the limit",
+        ),
+        (
+            "openai",
+            "project_spend_limit_exceeded",
+            5,
+            "add credit or raise the limit",
+        ),
+        (
+            "openai",
+            "organization_usage_limit_exceeded",
+            5,
+            "add credit or raise the limit",
+        ),
+        ("openai", "invalid_api_key", 4, "reads the credential from"),
+        (
+            "anthropic",
+            "enforced_spend_limit_reached",
+            5,
+            "add credit or raise the limit",
+        ),
+        (
+            "anthropic",
+            "contract_spend_limit_reached",
+            5,
+            "add credit or raise the limit",
+        ),
+        (
+            "anthropic",
+            "billing_error",
+            5,
+            "add credit or raise the limit",
+        ),
+        (
+            "anthropic",
+            "authentication_error",
+            4,
+            "reads the credential from",
+        ),
+    ] {
+        let place = place(60);
+        place.write("xhost.yaml", &spoken(provider));
+        let refuse = format!("{code}@21");
+        let simulator = Simulator::start(&["--latency-ms", "5", "--refuse", &refuse]);
+        let base_url = match provider {
+            "anthropic" => format!("model.base_url=http://{}", simulator.address),
+            _ => format!("model.base_url={}", simulator.base_url()),
+        };
+        let ran = place
+            .run(&[
+                &base_url,
+                "--store",
+                "s.redb",
+                "--out",
+                "out",
+                "--concurrency",
+                "4",
+            ])
+            .expect(exit)
+            .says(&[
+                code,
+                words,
+                "20 answers are in the store",
+                "goes on from there",
+            ]);
+        let calls = simulator.count("calls");
+        // Those that were in flight when the first was refused come back refused.
+        assert!((21..=24).contains(&calls), "{code}: {calls} calls");
+        assert_eq!(
+            place.json("out/summary.json")["totals"]["retries"],
+            0,
+            "{}",
+            ran.stderr()
+        );
+    }
+}
+
+#[test]
+fn a_model_whose_credit_is_used_up_does_not_end_another_one() {
+    let place = place(30);
+    let poor = Simulator::start(&["--refuse", "insufficient_quota@6"]);
+    let rich = Simulator::start(&["--latency-ms", "5"]);
+    let sweep = format!(
+        "sweep: {{model.base_url: ['{}', '{}']}}\n",
+        poor.base_url(),
+        rich.base_url()
+    );
+    place.write("xhost.yaml", &(EXPERIMENT.to_owned() + &sweep));
+    place
+        .run(&["--store", "s.redb", "--out", "out"])
+        .expect(5)
+        .says(&["insufficient_quota"]);
+    assert_eq!(
+        rich.count("answered"),
+        30,
+        "the other model went on to its end"
+    );
+    assert_eq!(poor.count("answered"), 5);
+}
+
+#[test]
+fn traffic_that_grew_too_fast_goes_on_at_half_the_speed_and_nothing_is_lost() {
+    for (provider, code) in [
+        ("openai", "slow_down"),
+        ("anthropic", "ramp_limit_exceeded"),
+    ] {
+        let place = place(160);
+        place.write("xhost.yaml", &spoken(provider));
+        let refuse = format!("{code}@61x2");
+        let simulator = Simulator::start(&["--latency-ms", "20", "--refuse", &refuse]);
+        let base_url = match provider {
+            "anthropic" => format!("model.base_url=http://{}", simulator.address),
+            _ => format!("model.base_url={}", simulator.base_url()),
+        };
+        place
+            .run(&[&base_url, "--store", "s.redb", "--out", "out"])
+            .expect(0);
+        assert_eq!(simulator.count("answered"), 160);
+        assert_eq!(simulator.count("repeated"), 0);
+        let events = place.lines("out/events.jsonl");
+        let refused: Vec<_> = events
+            .iter()
+            .filter(|event| event["change"] == "refused")
+            .collect();
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(refused[0]["pace"], 0.5);
+        // Then calls leave one after the other and not at once.
+        let closed = events.iter().position(|event| event["change"] == "refused");
+        let closed = closed.expect("it was refused");
+        let left = |event: &&Value| event["event"] == "call-started";
+        let at = |event: &Value| event["at_ms"].as_u64().expect("a time");
+        let after: Vec<u64> = events[closed..].iter().filter(left).map(at).collect();
+        // The last thirty: long after the gate opened.
+        let last = &after[after.len() - 30..];
+        let took = last[29] - last[0];
+        assert!(took >= 200, "{} calls in {took} ms", last.len());
+    }
+}
+
 #[test]
 fn with_few_sockets_fewer_calls_are_in_flight_and_the_user_is_told() {
     let place = place(200);

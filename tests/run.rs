@@ -46,6 +46,28 @@ fn equal_requests_in_flight_are_one_call() {
 }
 
 #[test]
+fn numbers_of_seventeen_digits_are_replayed_as_they_were_written() {
+    let place = place(2);
+    let yaml = place.read("xhost.yaml").replace(
+        "[includes]",
+        "[{plugin: numeric, params: {tolerance: 31.245270191439438}}]\nsweep: {model.sampling.temperature: [0.31245270191439438]}",
+    );
+    place.write("xhost.yaml", &yaml);
+    place.write(
+        "rows.jsonl",
+        &place.read("rows.jsonl").replace("\"x\"", "\"7\""),
+    );
+    let simulator = Simulator::start(&[]);
+    let base_url = format!("model.base_url={}", simulator.base_url());
+    place
+        .run(&[&base_url, "--store", "s.redb", "--out", "out"])
+        .expect(0);
+    assert!(place.read("out/run.json").contains("31.245270191439438"));
+    let replay = ["replay", "out", "--store", "s.redb"];
+    crate::support::Ran::of(place.xhost().args(replay)).expect(0);
+}
+
+#[test]
 fn epochs_are_draws_of_their_own_and_more_of_them_buy_only_the_new_ones() {
     let place = place(10);
     let simulator = Simulator::start(&[]);

@@ -79,6 +79,143 @@ fn a_plan_counts_each_request_once_and_what_is_in_the_store_not_at_all() {
     assert!(after["cost_live"]["expected"].as_f64().expect("a price") > 0.0);
 }
 
+/// The row of the plan for what is asked beyond first prompts.
+fn further<'p>(plan: &'p Value, why: &str) -> &'p Value {
+    let rows = plan["further"].as_array().expect("a list");
+    rows.iter().find(|row| row["why"] == why).expect(why)
+}
+
+#[test]
+fn a_plan_says_about_how_much_judges_will_be_asked_and_a_run_asks_that() {
+    let place = place(40);
+    let simulator = Simulator::start(&[]);
+    let url = base_url(&simulator);
+    let judged = format!(
+        "models: {{judge: {{provider: openai, name: demo, endpoint: sim, base_url: '{}', sampling: {{max_tokens: 32}}}}}}\n",
+        simulator.base_url()
+    );
+    let yaml = place.read("xhost.yaml").replace(
+        "scorers: [includes]",
+        "scorers: [includes, {plugin: model-graded, params: {model: judge}}]",
+    );
+    place.write("xhost.yaml", &(yaml + &judged));
+    let arguments = [url.as_str(), "--store", "s.redb"];
+    let before = plan(&place, &arguments);
+    let judges = further(&before, "judges");
+    assert_eq!(
+        judges["requests"],
+        serde_json::json!({"low": 40, "expected": 40, "high": 40})
+    );
+    let cost = |plan: &Value, part: &str| plan["cost_live"][part].as_f64().expect("a cost");
+    let own = &judges["cost_live"];
+    assert!(cost(&before, "expected") > own["expected"].as_f64().expect("a cost"));
+    let text = place.xhost().arg("plan").args(arguments).output();
+    let text = String::from_utf8(text.expect("xhost starts").stdout).expect("text");
+    assert!(
+        text.contains("judges       about 40 (40 … 40) requests to demo at sim"),
+        "{text}"
+    );
+    place
+        .run(&[&url, "--store", "s.redb", "--out", "out"])
+        // The simulator's made-up verdicts are none.
+        .expect(3)
+        .says(&["about 40 of judges"]);
+    assert_eq!(simulator.count("calls"), 80);
+    let summary = place.json("out/summary.json");
+    let paid = summary["totals"]["cost_usd"].as_f64().expect("a cost");
+    let (low, high) = (cost(&before, "low"), cost(&before, "high"));
+    assert!((low..=high).contains(&paid), "{low} … {high}: {paid}");
+    // Another scorer asks about answers that are there: those are what it is estimated from.
+    let after = plan(&place, &arguments);
+    assert_eq!(after["further"], serde_json::json!([]));
+    let again = plan(
+        &place,
+        &[
+            &url,
+            "--store",
+            "s.redb",
+            "models.judge.sampling.max_tokens=33",
+        ],
+    );
+    assert_eq!(again["missing"], 0);
+    assert_eq!(further(&again, "judges")["requests"]["expected"], 40);
+}
+
+#[test]
+fn later_turns_are_at_least_what_made_up_answers_lead_to() {
+    let place = place(20);
+    let example = crate::support::repository().join("examples/prompt-rust");
+    let component = example.join("second-thoughts.wasm");
+    std::fs::copy(component, place.path("second-thoughts.wasm")).expect("copied");
+    let yaml = place.read("xhost.yaml").replace(
+        "prompt: '{{ input }}'",
+        "prompt: {plugin: second-thoughts, params: {rounds: 2}}",
+    );
+    place.write("xhost.yaml", &yaml);
+    let arguments = [
+        "--plugin",
+        "second-thoughts.wasm",
+        "model.base_url=http://127.0.0.1:9/v1",
+    ];
+    let ahead = plan(&place, &arguments);
+    assert_eq!(ahead["missing"], 20);
+    assert_eq!(further(&ahead, "later-turns")["requests"]["low"], 40);
+    let text = place.xhost().arg("plan").args(arguments).output();
+    let text = String::from_utf8(text.expect("xhost starts").stdout).expect("text");
+    assert!(text.contains("later turns  at least 40 requests"), "{text}");
+}
+
+#[test]
+fn each_config_knows_what_it_cost_and_together_they_cost_what_the_run_did() {
+    let place = place(30);
+    let simulator = Simulator::start(&[]);
+    let url = base_url(&simulator);
+    place.write(
+        "data-home/xhost/prices.json",
+        r#"{"sim/demo": {"input_cost_per_token": 0.001, "output_cost_per_token": 0.01},
+            "sim/dear": {"input_cost_per_token": 0.01, "output_cost_per_token": 0.1}}"#,
+    );
+    let run = |models: &str| {
+        let models = format!("model.name={models}");
+        place
+            .run(&[&url, &models, "--store", "s.redb", "--out", "out"])
+            .expect(0)
+    };
+    let costs = || -> Vec<Option<f64>> {
+        let summary = place.json("out/summary.json");
+        let configs = summary["configs"].as_array().expect("configs");
+        let all = configs.iter().chain([&summary["totals"]]);
+        all.map(|one| one["cost_usd"].as_f64()).collect()
+    };
+    let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+    let ran = run("demo,dear");
+    let [Some(demo), Some(dear), Some(all)] = costs()[..] else {
+        panic!("{:?}", costs())
+    };
+    assert!(demo > 0.0 && dear > 5.0 * demo, "{demo} {dear}");
+    assert!(close(demo + dear, all), "{demo} {dear} {all}");
+    assert!(
+        ran.stdout().contains(&format!("${dear:.2}")),
+        "{}",
+        ran.stdout()
+    );
+    let status = place.xhost().args(["status", "out"]).output();
+    let status = String::from_utf8(status.expect("xhost starts").stdout).expect("text");
+    assert!(
+        status.contains(&format!(
+            "  model.name=dear  30 of 30, 0 failed, ${dear:.2}"
+        )),
+        "{status}"
+    );
+    // The same run again asks nobody, and has cost what it did.
+    run("demo,dear");
+    assert_eq!(costs(), [Some(demo), Some(dear), Some(all)]);
+    // In another run, what the store had costs nothing, and what has no price is not nothing.
+    let ran = run("demo,other");
+    assert_eq!(costs(), [Some(0.0), None, None]);
+    assert!(ran.stdout().contains("unknown"), "{}", ran.stdout());
+}
+
 #[test]
 fn a_run_stops_at_its_budget_with_a_code_of_its_own_and_a_larger_one_goes_on() {
     let place = place(60);

@@ -191,7 +191,11 @@ impl Answers {
                 }
             }
         }
-        let Fresh { answer, completion } = lane
+        let Fresh {
+            answer,
+            completion,
+            permit,
+        } = lane
             .ask(&place.request, place.digest, &self.run, asker)
             .await?;
         let response = answer.digest();
@@ -199,6 +203,7 @@ impl Answers {
         while self.put(&place, answer.clone(), wish).await? == Put::Conflict {
             place = place.next();
         }
+        drop(permit);
         let answered = Answered {
             request: place.digest,
             response,
@@ -214,8 +219,9 @@ impl Answers {
         asker: &Asker,
     ) -> Result<(Arc<Answered>, Origin), CallFailure> {
         let (request, digest) = (question.request, question.digest);
-        let Fresh { answer, completion } =
-            question.lane.ask(request, digest, &self.run, asker).await?;
+        let Fresh {
+            answer, completion, ..
+        } = question.lane.ask(request, digest, &self.run, asker).await?;
         let answered = Answered {
             request: digest,
             response: answer.digest(),

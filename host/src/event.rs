@@ -158,7 +158,7 @@ pub enum LimitChange {
     Refused {
         /// How long nothing leaves, in milliseconds.
         wait_ms: u64,
-        /// The share of the known pace that is left.
+        /// The share of the pace that is left.
         pace: f64,
     },
     /// The first call after a refusal was let in.

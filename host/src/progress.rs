@@ -6,6 +6,7 @@ use crate::budget::Amount;
 use crate::event::{Event, LimitChange};
 use crate::plan::Plan;
 use crate::prices::Money;
+use crate::text::settings;
 use indicatif::{
     HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle,
 };
@@ -39,6 +40,7 @@ pub struct Progress {
     started: Instant,
     name: String,
     spent: Amount,
+    spent_by_config: Vec<Amount>,
 }
 
 enum View {
@@ -85,12 +87,14 @@ impl Progress {
             started: Instant::now(),
             name: plan.name.clone(),
             spent: Amount::default(),
+            spent_by_config: Vec::new(),
         }
     }
 
-    /// Takes what the run has spent so far.
-    pub fn spent(&mut self, spent: Amount) {
+    /// Takes what the run has spent so far, and each of its configs.
+    pub fn spent(&mut self, spent: Amount, by_config: Vec<Amount>) {
         self.spent = spent;
+        self.spent_by_config = by_config;
     }
 
     /// A screen that several runs can share.
@@ -194,25 +198,26 @@ impl Progress {
     /// Shows where things are.
     pub fn draw(&mut self) {
         let elapsed = self.started.elapsed();
-        let cost = match self.spent.known() {
-            Some(cost) => format!(", {cost}"),
-            None => ", cost unknown".to_owned(),
-        };
+        let all = cost(self.spent);
         match &mut self.view {
             View::Bars { bars, .. } => {
-                for (bar, counts) in bars.iter().zip(shown(&self.counts)) {
+                let last = bars.len().saturating_sub(1);
+                for (place, (bar, counts)) in bars.iter().zip(shown(&self.counts)).enumerate() {
+                    let own = self.spent_by_config.get(place).copied();
+                    let told = match (bars.len(), place == last) {
+                        (1, _) => all.clone(),
+                        (_, true) => format!("{} ({all} together)", cost(own.unwrap_or_default())),
+                        (_, false) => cost(own.unwrap_or_default()),
+                    };
                     bar.set_position(counts.done);
-                    bar.set_message(counts.text(elapsed));
-                }
-                if let (Some(last), Some(counts)) = (bars.last(), shown(&self.counts).last()) {
-                    last.set_message(counts.text(elapsed) + &cost);
+                    bar.set_message(format!("{}, {told}", counts.text(elapsed)));
                 }
             }
             View::Plain { last } if last.elapsed() >= PLAIN => {
                 *last = Instant::now();
                 let sum = sum(&self.counts);
                 eprintln!(
-                    "{}: {} of {}, {}{cost}",
+                    "{}: {} of {}, {}, {all}",
                     self.name,
                     sum.done,
                     sum.total,
@@ -289,15 +294,18 @@ impl Counts {
     }
 }
 
+fn cost(spent: Amount) -> String {
+    match spent.known() {
+        Some(cost) => cost.to_string(),
+        None => "cost unknown".to_owned(),
+    }
+}
+
 fn counts(plan: &Plan) -> Vec<Counts> {
     let mut counts = vec![Counts::default(); plan.configs.len()];
     for block in &plan.blocks {
         for (config, _) in &block.members {
-            let cell = config
-                .axes
-                .iter()
-                .map(|(key, value)| format!("{key}={}", plain(value)));
-            let label = cell.collect::<Vec<_>>().join(" ");
+            let label = settings(&config.axes, " ");
             let total = block.dataset.len() * u64::from(config.epochs);
             let label = if label.is_empty() {
                 plan.name.clone()
@@ -312,12 +320,6 @@ fn counts(plan: &Plan) -> Vec<Counts> {
         }
     }
     counts
-}
-
-fn plain(value: &serde_json::Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn sum(counts: &[Counts]) -> Counts {

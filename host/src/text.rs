@@ -1,6 +1,8 @@
 //! Text from elsewhere that a person will read: from providers, plugins and datasets. What could steer a terminal or turn
 //! the reading direction is taken out, and what is too long for a message is cut.
 
+use serde_json::{Map, Value};
+
 /// Longer than this nobody reads; the whole stands in the provider's own logs.
 const LENGTH: usize = 2_000;
 
@@ -36,6 +38,19 @@ pub fn thousands(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Settings of a config as `key=value`, for a person.
+#[must_use]
+pub fn settings(config: &Map<String, Value>, between: &str) -> String {
+    let value = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let settings = config
+        .iter()
+        .map(|(key, one)| format!("{key}={}", value(one)));
+    settings.collect::<Vec<_>>().join(between)
 }
 
 /// The marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm (UAX #9).

@@ -5,6 +5,10 @@
 /// Prompts as requests.
 mod pen;
 
+/// What would be asked.
+mod ahead;
+
+pub(crate) use ahead::{Known, further};
 pub(crate) use pen::{Draft, opening};
 
 use crate::answers::{Answered, Answers, Origin, Question as Asked};

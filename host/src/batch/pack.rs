@@ -116,6 +116,8 @@ fn reserve(
         return Ok(Some(Amount::default()));
     };
     payer.reserve_now(&Wish {
+        // Batches are the whole run's.
+        config: 0,
         at: lane.whereabouts(),
         bytes: waiting.body.len(),
         most_output: waiting.most_output,

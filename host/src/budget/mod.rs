@@ -51,6 +51,8 @@ pub struct Account {
 /// A call that wants to leave.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'w> {
+    /// The config that asks.
+    pub config: usize,
     /// Where to.
     pub at: Whereabouts<'w>,
     /// Bytes of its body: a token is at least one of them.
@@ -116,13 +118,18 @@ impl Budget {
 }
 
 impl Account {
-    /// The account of the run in this folder. What earlier processes of the run spent counts.
+    /// The account of the run in this folder, which has so many configs. What earlier processes of the run spent counts.
     ///
     /// # Errors
     /// Where the file cannot be read or written.
-    pub fn open(folder: &Path, budget: Budget, table: Arc<Table>) -> Result<Arc<Account>, Refusal> {
+    pub fn open(
+        folder: &Path,
+        budget: Budget,
+        table: Arc<Table>,
+        configs: usize,
+    ) -> Result<Arc<Account>, Refusal> {
         let path = folder.join(FILE);
-        let opened = SpendFile::open(&path, boot());
+        let opened = SpendFile::open(&path, boot(), configs);
         let file = opened.map_err(|cause| Refusal::File {
             path: path.clone(),
             cause,
@@ -192,6 +199,13 @@ impl Account {
         *batches = batches.plus(cost);
     }
 
+    /// What the calls of each config have cost so far, by its place in the sweep. A call that several configs wait for is
+    /// that of the one which asked first.
+    #[must_use]
+    pub fn spent_by_config(&self) -> Vec<Amount> {
+        self.file().configs().to_vec()
+    }
+
     /// Waits until what a call can cost at most is reserved.
     ///
     /// # Errors
@@ -217,7 +231,7 @@ impl Account {
             travel: wish.travel,
             slot: None,
         };
-        reservation.slot = Some(self.note(most)?);
+        reservation.slot = Some(self.note(wish.config, most)?);
         Ok(reservation)
     }
 
@@ -237,6 +251,7 @@ impl Account {
             )));
         }
         let wish = Wish {
+            config: 0,
             at,
             bytes: 0,
             most_output,
@@ -253,10 +268,12 @@ impl Account {
         self.file().close().map_err(|cause| self.failed(cause))
     }
 
-    fn note(&self, most: Amount) -> Result<usize, Refusal> {
+    fn note(&self, config: usize, most: Amount) -> Result<usize, Refusal> {
         let slack = self.slack();
         let mut file = self.file();
-        let noted = file.bound(most, slack).and_then(|_| file.take(most));
+        let noted = file
+            .bound(most, slack)
+            .and_then(|_| file.take(config, most));
         noted.map_err(|cause| self.failed(cause))
     }
 

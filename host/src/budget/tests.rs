@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 const LIMIT: u64 = 10_000;
 
+const CONFIGS: usize = 3;
+
 #[derive(Clone, Debug)]
 enum Act {
     /// A call that may cost so much wants to leave.
@@ -69,7 +71,7 @@ impl World {
         let folder = tempfile::tempdir_in("/dev/shm")
             .or_else(|_| tempfile::tempdir())
             .expect("a folder");
-        let file = SpendFile::open(&folder.path().join(FILE), [0; 16]).expect("opened");
+        let file = SpendFile::open(&folder.path().join(FILE), [0; 16], CONFIGS).expect("opened");
         let book = Book::new(limits(), file.sum());
         let certain = std::fs::read(folder.path().join(FILE)).expect("read");
         World {
@@ -98,7 +100,7 @@ impl World {
             .iter()
             .map(|(_, most)| most * percent / 100)
             .sum::<u64>();
-        self.file = SpendFile::open(&self.path(), [self.starts; 16]).expect("opened");
+        self.file = SpendFile::open(&self.path(), [self.starts; 16], CONFIGS).expect("opened");
         self.book = Book::new(limits(), self.file.sum());
         self.keep();
     }
@@ -114,7 +116,10 @@ impl World {
                     {
                         self.keep();
                     }
-                    let slot = self.file.take(amount(*most)).expect("written");
+                    let slot = self
+                        .file
+                        .take(*most as usize % 4, amount(*most))
+                        .expect("written");
                     self.in_flight.push((slot, *most));
                     self.most_in_flight = self.most_in_flight.max(self.in_flight.len());
                 }
@@ -176,9 +181,11 @@ proptest! {
             let in_flight: u64 = world.in_flight.iter().map(|(_, most)| most).sum();
             prop_assert!(world.paid + in_flight <= LIMIT, "{} and {in_flight} after {act:?}", world.paid);
             prop_assert!(world.book.spent().money.0 >= world.paid, "spending was forgotten after {act:?}");
+            let configs: u64 = world.file.configs().iter().map(|one| one.money.0).sum();
+            prop_assert!(configs <= world.file.sum().money.0, "configs spent more than all of them");
             // Slots are used again: the file follows the calls in flight.
             let length = std::fs::metadata(world.path()).expect("there").len();
-            prop_assert!(length <= 128 + 32 * world.most_in_flight as u64, "{length}");
+            prop_assert!(length <= 128 + 24 * CONFIGS as u64 + 32 * world.most_in_flight as u64, "{length}");
         }
     }
 
@@ -188,6 +195,7 @@ proptest! {
         for act in acts.iter().filter(|act| !matches!(act, Act::Killed(_) | Act::PowerCut(_))) {
             world.act(act);
             prop_assert_eq!(world.book.spent().money.0, world.paid);
+            prop_assert_eq!(world.file.sum().money.0, world.paid);
         }
     }
 }
@@ -210,11 +218,12 @@ fn wish(model: &str) -> Wish<'_> {
         bytes: 100,
         most_output: Some(10),
         travel: Travel::Live,
+        config: 0,
     }
 }
 
 fn account(folder: &Path, limits: Limits) -> Arc<Account> {
-    Account::open(folder, Budget::new(limits), priced(folder)).expect("opened")
+    Account::open(folder, Budget::new(limits), priced(folder), 2).expect("opened")
 }
 
 /// A call costs $0.0002 at most.
@@ -345,26 +354,93 @@ async fn an_unknown_price_stays_unknown_and_is_not_nothing() {
     );
 }
 
+#[tokio::test]
+async fn each_config_pays_for_its_own_calls_and_goes_on_to_in_the_next_process() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let usage = |output| Usage {
+        input: 0,
+        output,
+        ..Usage::default()
+    };
+    for process in 1..=2 {
+        let account = account(folder.path(), Limits::default());
+        for config in [0, 1, 1] {
+            let wish = Wish {
+                config,
+                ..wish("m")
+            };
+            let call = account.reserve(&wish).await.expect("no limit");
+            call.answered(&usage(1));
+        }
+        let spent: Vec<u64> = account
+            .spent_by_config()
+            .iter()
+            .map(|one| one.tokens)
+            .collect();
+        assert_eq!(spent, [process, 2 * process]);
+        assert_eq!(account.spent().tokens, 3 * process);
+    }
+    // What was in flight when a process ended is its config's, too.
+    let third = account(folder.path(), Limits::default());
+    let wish = Wish {
+        config: 1,
+        ..wish("m")
+    };
+    std::mem::forget(third.reserve(&wish).await.expect("no limit"));
+    let fourth = account(folder.path(), Limits::default());
+    assert_eq!(fourth.spent_by_config()[1].tokens, 4 + 110);
+}
+
+fn numbers(numbers: &[u64]) -> Vec<u8> {
+    numbers.iter().flat_map(|one| one.to_be_bytes()).collect()
+}
+
 #[test]
 fn the_file_has_these_bytes() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(FILE);
-    let mut file = SpendFile::open(&path, [7; 16]).expect("opened");
+    let mut file = SpendFile::open(&path, [7; 16], 2).expect("opened");
     file.bound(amount(5), amount(1)).expect("written");
-    file.take(amount(5)).expect("written");
+    let first = file.take(1, amount(5)).expect("written");
+    file.take(1, amount(4)).expect("written");
+    file.settle(first, amount(3)).expect("written");
     let bytes = std::fs::read(&path).expect("read");
     let mut expected = Vec::new();
-    expected.extend_from_slice(b"xhost spend v1\0\0");
+    expected.extend_from_slice(b"xhost spend v2\0\0");
     expected.extend_from_slice(&[7; 16]);
-    // The sum: money, tokens, calls without a price.
-    expected.extend([0_u64, 0, 0].iter().flat_map(|number| number.to_be_bytes()));
+    // What no config asked for: money, tokens, calls without a price.
+    expected.extend(numbers(&[0, 0, 0]));
     // The bound.
-    expected.extend([6_u64, 6, 0].iter().flat_map(|number| number.to_be_bytes()));
+    expected.extend(numbers(&[6, 6, 0]));
+    // Configs.
+    expected.extend_from_slice(&[0, 0, 0, 2]);
     expected.resize(128, 0);
-    // A slot: taken, and an amount.
-    expected.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0]);
-    expected.extend([5_u64, 5, 0].iter().flat_map(|number| number.to_be_bytes()));
+    // What each of them spent.
+    expected.extend(numbers(&[0, 0, 0, 3, 3, 0]));
+    // A slot that is free again, and one that is taken, by which config, and an amount.
+    expected.extend_from_slice(&[0; 32]);
+    expected.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 1]);
+    expected.extend(numbers(&[4, 4, 0]));
     assert_eq!(bytes, expected);
+}
+
+#[test]
+fn a_file_of_the_version_before_counts_with_what_was_in_flight() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(FILE);
+    let mut before = b"xhost spend v1\0\0".to_vec();
+    before.extend_from_slice(&[7; 16]);
+    before.extend(numbers(&[100, 10, 0]));
+    before.extend(numbers(&[100, 10, 0]));
+    before.resize(128, 0);
+    before.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0]);
+    before.extend(numbers(&[5, 5, 0]));
+    std::fs::write(&path, before).expect("written");
+    for _ in 0..2 {
+        let file = SpendFile::open(&path, [7; 16], 2).expect("opened");
+        assert_eq!((file.sum().money.0, file.sum().tokens), (105, 15));
+        assert_eq!(file.configs(), [Amount::default(); 2]);
+    }
 }
 
 #[test]
@@ -372,6 +448,6 @@ fn a_file_that_is_none_is_refused_and_not_written_over() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(FILE);
     std::fs::write(&path, [b'x'; 200]).expect("written");
-    assert!(SpendFile::open(&path, [0; 16]).is_err());
+    assert!(SpendFile::open(&path, [0; 16], 1).is_err());
     assert_eq!(std::fs::read(&path).expect("read"), [b'x'; 200]);
 }

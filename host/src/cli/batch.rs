@@ -120,7 +120,7 @@ pub(super) async fn cancel_run(arguments: Cancel) -> Result<Exit, Failure> {
     let disk = |e: &dyn std::fmt::Display| Failure::new(Exit::Disk, e);
     let table = Arc::new(super::prices::table()?);
     let nothing = Budget::new(budget::Limits::default());
-    let payer = budget::Account::open(&run, nothing, table).map_err(|e| disk(&e))?;
+    let payer = budget::Account::open(&run, nothing, table, 0).map_err(|e| disk(&e))?;
     let mut sum = 0;
     for lane in lanes.iter() {
         let cancelled = cancel(&store, lane, &payer).await;

@@ -20,7 +20,8 @@ Examples:
 
 /// Show what a run would ask, take and cost, and ask nothing
 ///
-/// Every first prompt is built. What is asked in later turns and of judges depends on answers and comes on top.
+/// Every first prompt is built. What is asked in later turns and of judges depends on answers: it is estimated from some
+/// trials, with made-up answers where none are in the store.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {

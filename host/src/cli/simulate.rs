@@ -1,7 +1,7 @@
 //! `xhost simulate`: a model API on this machine.
 
 use super::{Exit, Failure};
-use crate::simulate::{BatchOptions, End, Latency, Options, Replies, bind};
+use crate::simulate::{BatchOptions, End, Latency, Options, Replies, Scripted, bind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,6 +36,10 @@ pub(super) struct Arguments {
     /// Share of calls that fail, 0 to 1
     #[arg(long, value_name = "RATE", default_value_t = 0.0)]
     fail: f64,
+    /// Calls to refuse, by their number: all from it on, or COUNT of them; slow_down, insufficient_quota, invalid_api_key,
+    /// ramp_limit_exceeded, enforced_spend_limit_reached and others of the providers' codes
+    #[arg(long, value_name = "CODE@FIRST[xCOUNT]", value_delimiter = ',')]
+    refuse: Vec<Scripted>,
     /// How long a batch takes
     #[arg(long, value_name = "N", default_value_t = 0)]
     batch_delay_ms: u64,
@@ -72,6 +76,7 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
         requests_per_minute: arguments.rpm,
         tokens_per_minute: arguments.tpm,
         fail_rate: arguments.fail,
+        refusals: arguments.refuse,
         seed: arguments.seed,
         key: arguments.key,
         batches: BatchOptions {

@@ -2,8 +2,8 @@
 
 use super::{Exit, Failure};
 use crate::prices::Money;
-use crate::run::{BATCHES, BatchLine, STATUS, Standing, State};
-use crate::text::{plain, thousands};
+use crate::run::{BATCHES, BatchLine, ConfigStanding, STATUS, Standing, State};
+use crate::text::{plain, settings, thousands};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -125,6 +125,8 @@ fn table(all: &BTreeMap<String, Seen>, now_ms: u64) -> String {
             Some(standing) => writeln!(text, "{run}: {}", told(standing, seen.alive, now_ms)),
             None => writeln!(text, "{run}:"),
         };
+        let configs = seen.standing.iter().flat_map(|one| &one.configs);
+        text.push_str(&by_config(&configs.collect::<Vec<_>>()));
         for (id, line) in &seen.batches {
             let _ = writeln!(
                 text,
@@ -150,6 +152,36 @@ fn cost(line: &BatchLine) -> String {
         Some(_) => String::new(),
         None => ", cost unknown".to_owned(),
     }
+}
+
+/// More configs than this are for `--json`.
+const MOST_CONFIGS: usize = 24;
+
+/// A line for each config, where there are several and not too many for a person.
+fn by_config(configs: &[&ConfigStanding]) -> String {
+    let mut text = String::new();
+    if !(2..=MOST_CONFIGS).contains(&configs.len()) {
+        return text;
+    }
+    let label = |one: &ConfigStanding| plain(&settings(&one.config, " "));
+    let labels: Vec<String> = configs.iter().map(|one| label(one)).collect();
+    let width = labels.iter().map(|label| label.chars().count()).max();
+    let width = width.unwrap_or_default();
+    for (one, label) in configs.iter().zip(labels) {
+        let _ = writeln!(
+            text,
+            "  {label:width$}  {} of {}, {} failed, {}",
+            thousands(one.done),
+            thousands(one.trials),
+            thousands(one.failures),
+            told_cost(one.cost_usd),
+        );
+    }
+    text
+}
+
+fn told_cost(cost: Option<Money>) -> String {
+    cost.map_or_else(|| "cost unknown".to_owned(), |cost| cost.to_string())
 }
 
 fn told(standing: &Standing, alive: bool, now_ms: u64) -> String {

@@ -71,7 +71,10 @@ impl<'t> Reader<'t> {
             {
                 return Err(whole_number_too_large(self.place(raw)));
             }
-            Value::Number(number) => Kind::Number(number),
+            number @ Value::Number(_) => match crate::json::exact_number(number, raw) {
+                Value::Number(number) => Kind::Number(number),
+                _ => Kind::Null,
+            },
             Value::Null | Value::Array(_) | Value::Object(_) => Kind::Null,
         })
     }

@@ -13,14 +13,19 @@ mod walk;
 /// What is in the store.
 mod stored;
 
+/// Beyond the first prompts.
+mod further;
+
 /// For a person.
 mod render;
 
+pub use further::Why;
 pub use range::Range;
 pub use render::{render, short};
 pub use walk::{Effort, ForecastError};
 
 use crate::experiment::Mode;
+use crate::lane::{Lane, PaceLimits};
 use crate::plan::Plan;
 use crate::prices::{self, Money, Price, Table, Travel, Whereabouts};
 use crate::record::Usage;
@@ -50,11 +55,11 @@ pub struct Forecast {
     pub stored: Option<u64>,
     /// Of these, not answered in the store.
     pub missing: u64,
-    /// What is asked again in later turns, and of judges, is not in these numbers.
-    pub asks_more: bool,
-    /// One for each model at an address.
+    /// One for each model at an address: what first prompts ask of it.
     pub models: Vec<ModelForecast>,
-    /// What all of it costs if sent live; `None` where a price is not known.
+    /// What later turns ask, and judges, estimated from some trials with made-up answers where none are in the store.
+    pub further: Vec<FurtherForecast>,
+    /// What all of it costs if sent live, with later turns and judges; `None` where a price is not known.
     pub cost_live: Option<Range<Money>>,
     /// What all of it costs in batches; `None` where a price is not known, or a provider has none.
     pub cost_batch: Option<Range<Money>>,
@@ -96,9 +101,43 @@ pub struct ModelForecast {
     /// What they cost in batches.
     pub cost_batch: Option<Range<Money>>,
     #[serde(skip)]
-    seconds: f64,
+    seconds: Seconds,
     #[serde(skip)]
     batches: Option<u64>,
+}
+
+/// What is asked of a model beyond first prompts.
+#[derive(Debug, Serialize)]
+pub struct FurtherForecast {
+    /// Why.
+    pub why: Why,
+    /// The address, or the name that the experiment gives it.
+    pub endpoint: String,
+    /// The model.
+    pub model: String,
+    /// Requests without an answer in the store. Later turns may be more than the most, for real answers lead on.
+    pub requests: Range<u64>,
+    /// Tokens of these requests.
+    pub tokens_in: Range<u64>,
+    /// Tokens of their answers.
+    pub tokens_out: Range<u64>,
+    /// The model's name in the table of prices; `None` where its price is not known.
+    pub priced_as: Option<String>,
+    /// What they cost if sent live.
+    pub cost_live: Option<Range<Money>>,
+    /// What they cost in batches.
+    pub cost_batch: Option<Range<Money>>,
+    #[serde(skip)]
+    seconds: Seconds,
+}
+
+/// How long a model's calls take.
+#[derive(Clone, Copy, Debug)]
+struct Seconds {
+    /// For calls that wait for their answers, as many at once as may be.
+    waiting: f64,
+    /// At the limits that are known.
+    paced: f64,
 }
 
 /// The lane that a run takes.
@@ -150,6 +189,12 @@ pub async fn forecast(
     } = walk::walk(plan, effort).await?;
     let store = sources.store.map(Arc::clone);
     let tallies = stored::tally(distinct, lanes, store).await?;
+    let store = sources.store.map(|store| &**store);
+    let further = further::look(plan, effort, store).await?;
+    let further: Vec<FurtherForecast> = further
+        .iter()
+        .map(|row| asked_further(row, sources))
+        .collect();
     let scale = Scale {
         known: built,
         all: plan.trials,
@@ -163,8 +208,15 @@ pub async fn forecast(
     let batches = models
         .iter()
         .try_fold(0_u64, |sum, model| Some(sum + model.batches?));
-    let slowest = models.iter().map(|model| model.seconds).fold(0.0, f64::max);
-    let cost_live = total(models.iter().map(|model| model.cost_live));
+    let seconds = models.iter().map(|model| model.seconds);
+    let seconds = seconds.chain(further.iter().map(|row| row.seconds));
+    let cost_live = total(
+        (models.iter().map(|model| model.cost_live)).chain(further.iter().map(|row| row.cost_live)),
+    );
+    let cost_batch = total(
+        (models.iter().map(|model| model.cost_batch))
+            .chain(further.iter().map(|row| row.cost_batch)),
+    );
     Ok(Forecast {
         experiment: plan.name.clone(),
         plan: plan.digest.clone(),
@@ -177,12 +229,12 @@ pub async fn forecast(
             .store
             .map(|_| sum(|tally| tally.requests - tally.missing)),
         missing,
-        asks_more: plan.configs.iter().any(|config| !config.judges.is_empty()),
-        cost_batch: total(models.iter().map(|model| model.cost_batch)),
+        cost_batch,
         cost_live,
         lane: choice(&modes(plan), missing, batches.is_some()),
         batches,
-        seconds_live: slowest,
+        seconds_live: together(seconds),
+        further,
         supposes: supposed(&tallies, sources),
         memory: memory(sources.concurrency, largest),
         largest_body: largest,
@@ -227,26 +279,7 @@ fn model(tally: &Tally, scale: Scale, sources: &Sources<'_>) -> ModelForecast {
         .output(price.and_then(|price| price.most_output))
         .map(|tokens| scale.up(tokens));
     let cost = |travel| price.map(|price| cost(price, missing, tokens_in, tokens_out, travel));
-    let settings = lane.settings();
-    let a_minute = |count: u64, limit: Option<u64>| {
-        limit.map_or(0.0, |limit| count as f64 * 60.0 / limit as f64)
-    };
-    let tokens = tokens_in.expected.saturating_add(tokens_out.expected);
-    let waiting = missing as f64 * tally.latency() / sources.concurrency.max(1) as f64;
-    let seconds = waiting
-        .max(a_minute(
-            missing,
-            settings.pace.requests_per_minute.map(u64::from),
-        ))
-        .max(a_minute(tokens, settings.pace.tokens_per_minute))
-        .max(a_minute(
-            tokens_in.expected,
-            settings.pace.input_tokens_per_minute,
-        ))
-        .max(a_minute(
-            tokens_out.expected,
-            settings.pace.output_tokens_per_minute,
-        ));
+    let tokens = (tokens_in.expected, tokens_out.expected);
     let batch_limits = lane.profile.batch.as_ref();
     ModelForecast {
         endpoint: lane.endpoint.name().to_owned(),
@@ -256,13 +289,113 @@ fn model(tally: &Tally, scale: Scale, sources: &Sources<'_>) -> ModelForecast {
         cost_batch: batch_limits.and_then(|_| cost(Travel::Batch)),
         tokens_in,
         tokens_out,
-        seconds,
+        seconds: seconds(lane, missing, tokens, tally.latency(), sources),
         batches: batch_limits.map(|limits| {
             let by_count = missing.div_ceil(u64::from(limits.requests.max(1)));
             by_count.max(scale.up(tally.bytes).div_ceil(limits.bytes.max(1)))
         }),
         priced_as: priced.map(|(name, _)| name),
     }
+}
+
+fn asked_further(row: &further::Row, sources: &Sources<'_>) -> FurtherForecast {
+    let further::Row {
+        why,
+        ref lane,
+        requests,
+        tokens_in,
+        tokens_out,
+    } = *row;
+    let at = Whereabouts {
+        endpoint: lane.endpoint.name(),
+        host: lane.endpoint.host(),
+        model: &lane.model,
+    };
+    let priced = prices::key(sources.table, at);
+    let price = priced.as_ref().map(|(_, price)| price);
+    let alike = |tokens| Range {
+        low: tokens,
+        expected: tokens,
+        high: tokens,
+    };
+    let each = |price, requests, input, output, travel| {
+        cost(price, requests, alike(input), alike(output), travel).expected
+    };
+    let cost = |travel| {
+        price.map(|price| Range {
+            low: each(price, requests.low, tokens_in.low, tokens_out.low, travel),
+            expected: each(
+                price,
+                requests.expected,
+                tokens_in.expected,
+                tokens_out.expected,
+                travel,
+            ),
+            high: each(
+                price,
+                requests.high,
+                tokens_in.high,
+                tokens_out.high,
+                travel,
+            ),
+        })
+    };
+    let tokens = (tokens_in.expected, tokens_out.expected);
+    FurtherForecast {
+        why,
+        endpoint: lane.endpoint.name().to_owned(),
+        model: lane.model.to_string(),
+        requests,
+        tokens_in,
+        tokens_out,
+        cost_live: cost(Travel::Live),
+        cost_batch: lane
+            .profile
+            .batch
+            .as_ref()
+            .and_then(|_| cost(Travel::Batch)),
+        seconds: seconds(lane, requests.expected, tokens, stored::LATENCY, sources),
+        priced_as: priced.map(|(name, _)| name),
+    }
+}
+
+/// How long so many calls with so many tokens in and out take.
+fn seconds(
+    lane: &Lane,
+    calls: u64,
+    (input, output): (u64, u64),
+    latency: f64,
+    sources: &Sources<'_>,
+) -> Seconds {
+    let PaceLimits {
+        requests_per_minute,
+        tokens_per_minute,
+        input_tokens_per_minute,
+        output_tokens_per_minute,
+    } = lane.settings().pace;
+    let paces = [
+        (calls, requests_per_minute.map(u64::from)),
+        (input.saturating_add(output), tokens_per_minute),
+        (input, input_tokens_per_minute),
+        (output, output_tokens_per_minute),
+    ];
+    let minutes = paces
+        .into_iter()
+        .filter_map(|(count, limit)| Some(count as f64 / limit? as f64));
+    Seconds {
+        waiting: calls as f64 * latency / sources.concurrency.max(1) as f64,
+        paced: 60.0 * minutes.fold(0.0, f64::max),
+    }
+}
+
+/// Calls of all models are in flight together, and each model has a pace of its own.
+fn together(seconds: impl Iterator<Item = Seconds>) -> f64 {
+    let (mut waiting, mut paced) = (0.0, 0.0);
+    for one in seconds {
+        waiting += one.waiting;
+        paced = f64::max(paced, one.paced);
+    }
+    waiting.max(paced)
 }
 
 /// As if all requests were alike: a tier's price is decided by their mean.

@@ -1,6 +1,6 @@
 //! A forecast for a person: the whole, and the two lines at the start of a run.
 
-use super::{Forecast, ModelForecast, Range};
+use super::{Forecast, FurtherForecast, ModelForecast, Range, Why};
 use crate::machine::shown_bytes;
 use crate::prices::{Money, Travel};
 use indicatif::{HumanCount, HumanDuration};
@@ -48,16 +48,18 @@ pub fn render(forecast: &Forecast) -> String {
     for model in &forecast.models {
         line("model", told(model));
     }
-    if forecast.asks_more {
-        line(
-            "",
-            "what judges are asked comes on top: it depends on the answers".to_owned(),
-        );
+    for row in &forecast.further {
+        let (name, told) = told_further(row);
+        line(name, told);
     }
+    let (guess, with) = match forecast.further.as_slice() {
+        [] => ("", ""),
+        _ => ("about ", ", later turns and judges with it"),
+    };
     line(
         "cost",
         format!(
-            "{} live, {} in batches",
+            "{guess}{} live, {} in batches{with}",
             cost(forecast.cost_live),
             cost(forecast.cost_batch)
         ),
@@ -99,12 +101,27 @@ pub fn short(forecast: &Forecast) -> String {
             HumanCount(forecast.trials)
         );
     }
-    let judges = match forecast.asks_more {
-        true => ", judges on top",
-        false => "",
+    let sum = |why| {
+        let rows = forecast.further.iter().filter(|row| row.why == why);
+        rows.map(|row| row.requests.expected).sum::<u64>()
     };
+    let mut further = String::new();
+    if sum(Why::LaterTurns) > 0 {
+        let _ = write!(
+            further,
+            ", at least {} in later turns",
+            HumanCount(sum(Why::LaterTurns))
+        );
+    }
+    if sum(Why::Judges) > 0 {
+        let _ = write!(
+            further,
+            ", about {} of judges",
+            HumanCount(sum(Why::Judges))
+        );
+    }
     format!(
-        "plan: {} trials, {about}{} requests, {} in the store, {about}{} to be asked {}{judges}; {}, {}, {} of memory",
+        "plan: {} trials, {about}{} requests, {} in the store, {about}{} to be asked {}{further}; {}, {}, {} of memory",
         HumanCount(forecast.trials),
         HumanCount(forecast.requests),
         stored(forecast),
@@ -131,11 +148,43 @@ fn stored(forecast: &Forecast) -> String {
     )
 }
 
-fn told(model: &ModelForecast) -> String {
-    let price = match &model.priced_as {
+/// What later turns ask is a lower bound: real answers may lead on. What judges are asked is a guess.
+fn told_further(row: &FurtherForecast) -> (&'static str, String) {
+    let (name, requests) = match row.why {
+        Why::LaterTurns => (
+            "later turns",
+            format!("at least {}", HumanCount(row.requests.expected)),
+        ),
+        Why::Judges => (
+            "judges",
+            format!(
+                "about {} ({} … {})",
+                HumanCount(row.requests.expected),
+                HumanCount(row.requests.low),
+                HumanCount(row.requests.high)
+            ),
+        ),
+    };
+    let told = format!(
+        "{requests} requests to {} at {}, tokens in {}, out {}; {}",
+        row.model,
+        row.endpoint,
+        tokens(row.tokens_in),
+        tokens(row.tokens_out),
+        price(row.priced_as.as_deref())
+    );
+    (name, told)
+}
+
+fn price(name: Option<&str>) -> String {
+    match name {
         Some(name) => format!("priced as `{name}`"),
         None => "price unknown, which is not nothing: see `xhost prices`".to_owned(),
-    };
+    }
+}
+
+fn told(model: &ModelForecast) -> String {
+    let price = price(model.priced_as.as_deref());
     format!(
         "{} at {}: {} requests, tokens in {}, out {}; {price}",
         model.model,

@@ -12,10 +12,10 @@ use std::sync::Arc;
 const READ: usize = 48;
 
 /// A call's length where no answer says, in seconds.
-const LATENCY: f64 = 2.0;
+pub(super) const LATENCY: f64 = 2.0;
 
 /// An answer's length where neither an answer nor the experiment says, in tokens.
-const LENGTH: u64 = 256;
+pub(super) const LENGTH: u64 = 256;
 
 /// The longest answer where nobody says.
 const LONGEST: u64 = 4_096;

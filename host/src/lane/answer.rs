@@ -58,7 +58,11 @@ impl Lane {
             latency_ms: u32::try_from(latency_ms).unwrap_or(u32::MAX),
             body: incoming.body,
         };
-        Ok(Ok(Fresh { answer, completion }))
+        Ok(Ok(Fresh {
+            answer,
+            completion,
+            permit: None,
+        }))
     }
 
     /// The headers that the plugin wants to see, the credential taken out.

@@ -4,6 +4,7 @@
 use super::estimate::Expected;
 use super::gate::{Gate, Refusal};
 use super::meter::Meter;
+use super::ramp::{Ramp, TOO_SUDDEN, Traffic};
 use super::window::Window;
 use crate::event::LimitChange;
 use crate::plugin::bindings::provider::{Allowance, Dimension};
@@ -31,17 +32,6 @@ pub enum Start {
     Abrupt,
 }
 
-/// The first call goes alone, to learn the limits, but a model that thinks for minutes does not hold everybody back.
-const ALONE: Duration = Duration::from_secs(10);
-
-/// Calls a second at a gentle start, and how they grow: by half in two seconds.
-const FIRST_PER_SECOND: f64 = 20.0;
-const GROWTH: f64 = 1.5;
-const GROWTH_TIME: f64 = 2.0;
-
-/// A start is over when it would let so many through.
-const STARTED_PER_SECOND: f64 = 100_000.0;
-
 /// What a refusal leaves of the pace, and what comes back every two seconds without one.
 const CUT: f64 = 0.85;
 const LEAST_FACTOR: f64 = 0.05;
@@ -57,6 +47,7 @@ pub struct Limiter {
     window: Window,
     start: Start,
     ramp: Ramp,
+    traffic: Traffic,
     factor: f64,
     recovered: Option<Instant>,
 }
@@ -67,18 +58,6 @@ const DIMENSIONS: [Dimension; 4] = [
     Dimension::InputTokens,
     Dimension::OutputTokens,
 ];
-
-#[derive(Clone, Copy, Debug)]
-enum Ramp {
-    /// No call was let in yet; when the one left that is out.
-    Alone(Option<Instant>),
-    Growing {
-        since: Instant,
-        level: f64,
-        filled: Instant,
-    },
-    Over,
-}
 
 /// When the next call may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +92,8 @@ pub enum Outcome {
     },
     /// Refused for speed; nothing leaves for so long.
     Refused(Duration),
+    /// Refused for growing too fast, though within the limits; nothing leaves for so long.
+    TooSudden(Duration),
     /// The service is ill, or cannot be reached.
     Ill,
     /// Neither: the request itself was at fault, or nobody waits for it any more.
@@ -128,7 +109,8 @@ impl Limiter {
             gate: Gate::default(),
             window: Window::default(),
             start,
-            ramp: Ramp::Alone(None),
+            ramp: Ramp::default(),
+            traffic: Traffic::default(),
             factor: 1.0,
             recovered: None,
         }
@@ -150,11 +132,8 @@ impl Limiter {
     /// When a call that takes so much may leave.
     pub fn turn(&mut self, now: Instant, expected: &Expected) -> Turn {
         self.recover(now);
-        if let Ramp::Alone(Some(first)) = self.ramp {
-            if now < first + ALONE {
-                return Turn::At(first + ALONE);
-            }
-            self.begin(now);
+        if let Some(until) = self.ramp.alone_until(now, self.start) {
+            return Turn::At(until);
         }
         let limits_known = self.meters.iter().any(Meter::is_known);
         if !self.window.has_room(limits_known) {
@@ -183,6 +162,7 @@ impl Limiter {
         self.gate.leave(now);
         self.window.leave();
         self.ramp.leave(now);
+        self.traffic.leave(now);
         Departure {
             left: now,
             cost,
@@ -214,6 +194,7 @@ impl Limiter {
                 self.ramp.nothing_learned();
                 self.refused(now, departure, wait, changes);
             }
+            Outcome::TooSudden(wait) => self.too_sudden(now, departure, wait, changes),
             Outcome::Ill => {
                 self.ramp.nothing_learned();
                 if let Some(concurrency) = self.window.ill(now, departure.left) {
@@ -277,23 +258,10 @@ impl Limiter {
     }
 
     fn let_in(&mut self, now: Instant, departure: &Departure, changes: &mut Vec<LimitChange>) {
-        if matches!(self.ramp, Ramp::Alone(_)) {
-            self.begin(now);
-        }
+        self.ramp.let_in(now, self.start);
         if self.gate.let_in(departure.left) {
             changes.push(LimitChange::Opened);
         }
-    }
-
-    fn begin(&mut self, now: Instant) {
-        self.ramp = match self.start {
-            Start::Abrupt => Ramp::Over,
-            Start::Gentle => Ramp::Growing {
-                since: now,
-                level: FIRST_PER_SECOND,
-                filled: now,
-            },
-        };
     }
 
     fn refused(
@@ -315,6 +283,25 @@ impl Limiter {
         }
     }
 
+    /// The limits are as they were: what is refused is how fast the traffic came to them.
+    fn too_sudden(
+        &mut self,
+        now: Instant,
+        departure: &Departure,
+        wait: Duration,
+        changes: &mut Vec<LimitChange>,
+    ) {
+        if self.gate.refused(now, departure.left, now + wait) != Refusal::First {
+            return;
+        }
+        self.ramp = Ramp::slow(self.traffic.per_second(now), now + wait);
+        self.window.refused();
+        changes.push(LimitChange::Refused {
+            wait_ms: wait.as_millis() as u64,
+            pace: TOO_SUDDEN,
+        });
+    }
+
     fn recover(&mut self, now: Instant) {
         while self.factor < 1.0
             && let Some(since) = self.recovered
@@ -322,48 +309,6 @@ impl Limiter {
         {
             self.factor = (self.factor + RECOVERY).min(1.0);
             self.recovered = Some(since + RECOVERY_TIME);
-        }
-    }
-}
-
-impl Ramp {
-    fn wait(&mut self, now: Instant) -> Duration {
-        let Ramp::Growing {
-            since,
-            level,
-            filled,
-        } = self
-        else {
-            return Duration::ZERO;
-        };
-        let age = now.saturating_duration_since(*since).as_secs_f64();
-        let rate = FIRST_PER_SECOND * GROWTH.powf(age / GROWTH_TIME);
-        if rate > STARTED_PER_SECOND {
-            *self = Ramp::Over;
-            return Duration::ZERO;
-        }
-        let passed = now.saturating_duration_since(*filled).as_secs_f64();
-        *filled = now.max(*filled);
-        *level = (*level + passed * rate).min(rate);
-        let missing = 1.0 - *level;
-        if missing <= 1e-6 {
-            return Duration::ZERO;
-        }
-        Duration::from_secs_f64(missing / rate)
-    }
-
-    /// Another one goes alone.
-    fn nothing_learned(&mut self) {
-        if let Ramp::Alone(first) = self {
-            *first = None;
-        }
-    }
-
-    fn leave(&mut self, now: Instant) {
-        match self {
-            Ramp::Alone(first) => *first = first.or(Some(now)),
-            Ramp::Growing { level, .. } => *level -= 1.0,
-            Ramp::Over => {}
         }
     }
 }

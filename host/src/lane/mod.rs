@@ -20,6 +20,9 @@ mod gate;
 /// How many calls of one lane may be in flight.
 mod window;
 
+/// How traffic grows.
+mod ramp;
+
 /// When the next call may leave.
 mod limiter;
 
@@ -132,6 +135,8 @@ pub struct Fresh {
     pub answer: Answer,
     /// What the provider plugin reads in it.
     pub completion: Completion,
+    /// Held until the answer is stored, so that a kill costs no more answers than calls may be in flight.
+    pub permit: Option<Permit>,
 }
 
 /// Who asks: for the events, and for whose turn it is.
@@ -286,37 +291,36 @@ impl Lane {
                     let usage = &fresh.completion.usage;
                     self.estimator().learn(&call.expected, usage);
                     let (input, output) = (usage.input, usage.output);
-                    let changes = call.pass.settle(Outcome::Answered { input, output });
+                    let (changes, permit) = call.pass.settle(Outcome::Answered { input, output });
                     self.tell(changes, asker).await;
-                    return Ok(fresh);
+                    return Ok(Fresh { permit, ..fresh });
                 }
                 Err(trouble) => trouble,
             };
             let ever_answered = self.answered_once.load(Ordering::Relaxed);
             let verdict = patience.decide(&trouble, ever_answered);
-            let changes = call.pass.settle(verdict.outcome());
+            // Nothing is to be stored: the permit goes back at once.
+            let (changes, _) = call.pass.settle(verdict.outcome());
             self.tell(changes, asker).await;
-            match verdict {
+            let (cause, wait) = match verdict {
                 Verdict::Fail(failure) => return Err(CallFailure::Trial(failure)),
                 Verdict::Stop(reason) => {
                     self.stop.request(reason.clone());
                     return Err(CallFailure::Stopped(reason));
                 }
-                Verdict::Retry { cause, wait } => {
-                    let message = trouble.message();
-                    let wait_ms = wait.as_millis() as u64;
-                    asker
-                        .emit(Event::Retry {
-                            config: asker.config,
-                            digest,
-                            cause: cause.text(),
-                            message,
-                            wait_ms,
-                        })
-                        .await;
-                    self.unless_stopped(run, tokio::time::sleep(wait)).await?;
-                }
-            }
+                Verdict::Retry { cause, wait } => (cause, wait),
+                Verdict::SlowDown(wait) => (Cause::RateLimited, wait),
+            };
+            asker
+                .emit(Event::Retry {
+                    config: asker.config,
+                    digest,
+                    cause: cause.text(),
+                    message: trouble.message(),
+                    wait_ms: wait.as_millis() as u64,
+                })
+                .await;
+            self.unless_stopped(run, tokio::time::sleep(wait)).await?;
         }
     }
 
@@ -407,6 +411,7 @@ impl Lane {
         let at = self.whereabouts();
         let (bytes, most_output) = (request.body.len(), asker.most_output);
         let wish = Wish {
+            config: asker.config,
             at,
             bytes,
             most_output,

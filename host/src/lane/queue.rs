@@ -80,6 +80,7 @@ impl Drop for Place<'_> {
 pub(super) struct Pass {
     queue: Arc<Queue>,
     departure: Option<Departure>,
+    is_in_flight: bool,
     permit: Option<Permit>,
 }
 
@@ -185,6 +186,7 @@ impl Queue {
         let pass = Pass {
             queue: Arc::clone(self),
             departure: Some(departure),
+            is_in_flight: true,
             permit: Some(permit),
         };
         // Whoever stopped waiting drops the pass, which gives its place back.
@@ -270,9 +272,10 @@ impl Shares {
 }
 
 impl Pass {
-    /// The call is not in flight any more; what it means is not known yet.
+    /// The call is not in flight any more; what it means is not known yet. Its permit stays out: what came back is paid for,
+    /// and is not in the store.
     pub(super) fn landed(&mut self) {
-        if self.permit.take().is_some() {
+        if std::mem::take(&mut self.is_in_flight) {
             self.queue.state().limiter.back();
             self.queue.bell.notify_one();
         }
@@ -290,10 +293,11 @@ impl Pass {
         changes
     }
 
-    /// The call's fate is known: what was reserved is corrected, and the lane learns.
-    pub(super) fn settle(mut self, outcome: Outcome) -> Vec<LimitChange> {
+    /// The call's fate is known: what was reserved is corrected, and the lane learns. The permit is for whoever has an
+    /// answer to store.
+    pub(super) fn settle(mut self, outcome: Outcome) -> (Vec<LimitChange>, Option<Permit>) {
         self.landed();
-        self.conclude(outcome)
+        (self.conclude(outcome), self.permit.take())
     }
 
     fn conclude(&mut self, outcome: Outcome) -> Vec<LimitChange> {

@@ -17,6 +17,10 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 /// No provider asks for more; a header that does is a mistake or an attack.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
+/// The codes by which providers say that traffic grew too fast, though it is within the limits: OpenAI's page "Error codes",
+/// Anthropic's page "Rate limits". A provider plugin puts the code in parentheses behind the words.
+const TOO_SUDDEN: [&str; 2] = ["(slow_down)", "(ramp_limit_exceeded)"];
+
 /// How many connections to a server that never answered are tried before the run ends.
 const FIRST_CONNECTIONS: u32 = 3;
 
@@ -43,6 +47,8 @@ pub enum Verdict {
         /// After so long.
         wait: Duration,
     },
+    /// Ask again after so long; the lane is to grow slowly from now on.
+    SlowDown(Duration),
 }
 
 impl Verdict {
@@ -53,6 +59,7 @@ impl Verdict {
             Verdict::Fail(failure) => outcome(failure.cause, Duration::ZERO),
             Verdict::Stop(_) => Outcome::Other,
             Verdict::Retry { cause, wait } => outcome(*cause, *wait),
+            Verdict::SlowDown(wait) => Outcome::TooSudden(*wait),
         }
     }
 }
@@ -89,7 +96,9 @@ impl Patience {
                 match fault.kind {
                     FaultKind::RateLimited => self.rate_limited(asked, message),
                     FaultKind::Overloaded => self.again(Cause::Overloaded, asked, message),
-                    FaultKind::Exhausted => Verdict::Stop(StopReason::Exhausted(message)),
+                    FaultKind::Exhausted => Verdict::Stop(StopReason::Exhausted(format!(
+                        "{message}; add credit or raise the limit in the provider's console"
+                    ))),
                     FaultKind::Denied => Verdict::Stop(StopReason::Denied(message)),
                     FaultKind::Rejected => {
                         Verdict::Fail(TrialFailure::new(Cause::Rejected, message))
@@ -126,6 +135,9 @@ impl Patience {
             Some(asked) if asked >= SHORTEST_WAIT => asked,
             Some(_) | None => self.next_wait(),
         };
+        if TOO_SUDDEN.iter().any(|code| message.ends_with(code)) {
+            return Verdict::SlowDown(wait);
+        }
         Verdict::Retry {
             cause: Cause::RateLimited,
             wait,

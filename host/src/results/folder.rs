@@ -30,6 +30,7 @@ pub struct RunFile {
     /// The identity of what is run.
     pub plan: String,
     /// Everything that the identity covers.
+    #[serde(deserialize_with = "crate::json::exact")]
     pub resolved: serde_json::Value,
 }
 

@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::prices::Table;
 use crate::results::{Folder, FolderError, Known, Results, RunFile};
 use crate::stop::StopReason;
-use crate::summary::{Summary, Tally, Totals, peak_memory_bytes};
+use crate::summary::{ConfigSummary, Summary, Tally, Totals, peak_memory_bytes};
 use crate::until::{Flow, Monitor};
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
@@ -104,7 +104,7 @@ impl Ledger {
             .create(true)
             .open(folder.file("events.jsonl"))
             .map_err(write)?;
-        let account = Account::open(&folder.path, budget, table)?;
+        let account = Account::open(&folder.path, budget, table, plan.configs.len())?;
         let results = Results::open(&folder.path).map_err(write)?;
         let tally = |config: &Arc<crate::plan::Config>| {
             Tally::new(
@@ -127,7 +127,7 @@ impl Ledger {
             plan: Arc::clone(plan),
             retries: 0,
             batches: Batches::default(),
-            standing: Standing::new(&plan.name, plan.trials),
+            standing: Standing::new(plan),
             started: Instant::now(),
             begun: None,
             touched: Vec::new(),
@@ -261,8 +261,8 @@ impl Ledger {
         self.standing.results = Some(self.results.checkpoint());
         let flushed = self.results.flush().and_then(|()| self.events.flush());
         let flushed = flushed.and_then(|()| {
-            let spent = self.account.spent();
-            self.standing.write_sometimes(&self.folder, spent, now_ms())
+            self.standing
+                .write_sometimes(&self.folder, &self.account, now_ms())
         });
         flushed.map_err(|cause| LedgerError::Write {
             path: self.folder.path.clone(),
@@ -355,9 +355,16 @@ impl Ledger {
         self.standing.note(&event);
         self.standing.results = Some(checkpoint);
         let spent = self.account.spent();
-        let told = self.standing.write(&self.folder, spent, now_ms());
+        let told = self.standing.write(&self.folder, &self.account, now_ms());
         told.map_err(write)?;
-        let configs: Vec<_> = self.tallies.iter().map(Tally::summary).collect();
+        let costs = self.account.spent_by_config();
+        let configs = self.tallies.iter().zip(costs);
+        let configs: Vec<_> = configs
+            .map(|(tally, cost)| ConfigSummary {
+                cost_usd: cost.known(),
+                ..tally.summary()
+            })
+            .collect();
         self.account.close()?;
         let totals = Totals {
             cost_usd: spent.known(),

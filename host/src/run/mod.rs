@@ -21,7 +21,7 @@ mod standing;
 
 pub use batches::{BATCHES, Line as BatchLine, note_cancelled};
 pub use ledger::{Ledger, LedgerError};
-pub use standing::{STATUS, Standing, State};
+pub use standing::{ConfigStanding, STATUS, Standing, State};
 pub use track::Window;
 
 use crate::answers::Answers;
@@ -127,7 +127,7 @@ pub async fn run(
             event = inbox.recv() => event,
             _ = tick.tick() => {
                 ledger.flush().unwrap_or_else(|error| stop.request(error.reason()));
-                progress.spent(account.spent());
+                progress.spent(account.spent(), account.spent_by_config());
                 progress.draw();
                 continue;
             }

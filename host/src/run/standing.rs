@@ -2,12 +2,15 @@
 //! anew every second at most; a hint, which nothing depends on: the results say what is true. How far they are whole is
 //! told too, for a run that is gone on with, which compares them.
 
-use crate::budget::Amount;
+use crate::budget::Account;
 use crate::event::{Event, Origins};
+use crate::plan::Plan;
 use crate::prices::Money;
 use crate::results::{Checkpoint, Folder};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::io;
+use std::sync::Arc;
 
 /// The file's name.
 pub const STATUS: &str = "status.json";
@@ -57,18 +60,45 @@ pub struct Standing {
     /// How far the results are whole: a run that is gone on with takes them over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<Checkpoint>,
+    /// One for each config, in the order of the sweep.
+    #[serde(default)]
+    pub configs: Vec<ConfigStanding>,
     /// The process that makes the trials.
     pub process: u32,
     /// When this was written, in milliseconds since 1970-01-01 UTC.
     pub updated_ms: u64,
 }
 
+/// One config of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigStanding {
+    /// The swept settings and their values.
+    pub config: Arc<Map<String, Value>>,
+    /// Its trials in all.
+    pub trials: u64,
+    /// Those that have ended, in this process.
+    pub done: u64,
+    /// Those of them that failed.
+    pub failures: u64,
+    /// What its calls have cost so far; none where a price is not known. A call that several configs wait for is that of the
+    /// one which asked first.
+    pub cost_usd: Option<Money>,
+}
+
 impl Standing {
     /// A run that begins.
-    pub(super) fn new(experiment: &str, trials: u64) -> Standing {
+    pub(super) fn new(plan: &Plan) -> Standing {
+        let mut configs = vec![ConfigStanding::default(); plan.configs.len()];
+        for block in &plan.blocks {
+            for (config, _) in &block.members {
+                configs[config.index].config = Arc::clone(&config.axes);
+                configs[config.index].trials = block.dataset.len() * u64::from(config.epochs);
+            }
+        }
         Standing {
-            experiment: experiment.to_owned(),
-            trials,
+            experiment: plan.name.clone(),
+            trials: plan.trials,
+            configs,
             process: std::process::id(),
             ..Standing::default()
         }
@@ -83,10 +113,20 @@ impl Standing {
     /// Takes what happened.
     pub(super) fn note(&mut self, event: &Event) {
         match event {
-            Event::TrialEnded { origins, trial, .. } => {
+            Event::TrialEnded {
+                config,
+                origins,
+                trial,
+                ..
+            } => {
+                let failed = u64::from(trial.failure.is_some());
                 self.done += 1;
-                self.failures += u64::from(trial.failure.is_some());
+                self.failures += failed;
                 self.origins.add(*origins);
+                if let Some(config) = self.configs.get_mut(*config) {
+                    config.done += 1;
+                    config.failures += failed;
+                }
             }
             Event::Retry { .. } => self.retries += 1,
             Event::Stopping { reason } => {
@@ -115,18 +155,27 @@ impl Standing {
     pub(super) fn write_sometimes(
         &mut self,
         folder: &Folder,
-        spent: Amount,
+        account: &Account,
         now_ms: u64,
     ) -> io::Result<()> {
         match now_ms.saturating_sub(self.updated_ms) >= EVERY_MS {
-            true => self.write(folder, spent, now_ms),
+            true => self.write(folder, account, now_ms),
             false => Ok(()),
         }
     }
 
     /// Writes the file.
-    pub(super) fn write(&mut self, folder: &Folder, spent: Amount, now_ms: u64) -> io::Result<()> {
+    pub(super) fn write(
+        &mut self,
+        folder: &Folder,
+        account: &Account,
+        now_ms: u64,
+    ) -> io::Result<()> {
+        let spent = account.spent();
         self.cost_usd = spent.known();
+        for (config, spent) in self.configs.iter_mut().zip(account.spent_by_config()) {
+            config.cost_usd = spent.known();
+        }
         self.tokens_spent = spent.tokens;
         self.updated_ms = now_ms;
         folder.write_soon(STATUS, self)

@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
-/// Trials that build a prompt, judge or wait for the disk while others have a call in flight. Where nobody calls, because
-/// answers come with batches, there are no more.
+/// Trials that build a prompt or judge while others have a call in flight, or an answer that is not stored yet. Where nobody
+/// calls, because answers come with batches, there are no more.
 const BESIDE_CALLS: usize = 32;
 
 /// How many trials of the whole process may be under way. Each track that still has trials to make gets an equal part, so

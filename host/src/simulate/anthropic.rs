@@ -122,9 +122,9 @@ pub(super) fn models(replies: Option<&Replies>) -> Value {
 }
 
 pub(super) fn error(refusal: &Refusal, request_id: &str) -> Value {
-    json!({
-        "type": "error",
-        "error": { "type": refusal.kind, "message": refusal.message },
-        "request_id": request_id,
-    })
+    let mut error = json!({ "type": refusal.kind, "message": refusal.message });
+    if let (Some(code), "rate_limit_error") = (refusal.code, refusal.kind) {
+        error["details"] = json!({ "error_code": code });
+    }
+    json!({ "type": "error", "error": error, "request_id": request_id })
 }

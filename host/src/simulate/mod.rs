@@ -23,6 +23,9 @@ mod limits;
 /// Which calls fail, and how long they take.
 mod faults;
 
+/// What they are told then.
+mod refusals;
+
 /// Counters.
 mod stats;
 
@@ -40,6 +43,7 @@ mod anthropic_batches;
 
 pub use batches::{BatchOptions, End};
 pub use faults::Latency;
+pub use refusals::Scripted;
 pub use replies::{Replies, ReplyError};
 pub use stats::Stats;
 
@@ -48,7 +52,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use faults::{Fault, Faults};
+use faults::Faults;
 use limits::{Cost, Limits, Standing};
 use serde_json::Value;
 use std::io;
@@ -76,6 +80,8 @@ pub struct Options {
     pub tokens_per_minute: Option<u32>,
     /// The share of calls that fail, 0 to 1.
     pub fail_rate: f64,
+    /// Calls that are refused, by their number.
+    pub refusals: Vec<Scripted>,
     /// What faults and delays follow from.
     pub seed: u64,
     /// The only credential that is taken; `None` takes any, and none.
@@ -99,6 +105,7 @@ struct Shared {
     latency: Latency,
     limits: Limits,
     faults: Faults,
+    refusals: Vec<Scripted>,
     key: Option<String>,
     stats: stats::Counters,
     batches: batches::Batches,
@@ -180,6 +187,7 @@ pub async fn bind(address: SocketAddr, options: Options) -> io::Result<Simulator
         requests_per_minute,
         tokens_per_minute,
         fail_rate,
+        refusals,
         seed,
         key,
         batches,
@@ -195,6 +203,7 @@ pub async fn bind(address: SocketAddr, options: Options) -> io::Result<Simulator
         latency,
         limits,
         faults,
+        refusals,
         key,
         stats,
         batches: batches::Batches::new(batches),
@@ -353,7 +362,7 @@ async fn call(
 ) -> Response {
     let in_flight = shared.stats.arrive();
     let number = in_flight.number;
-    let result = checked_call(shared, dialect, path, headers, body).await;
+    let result = checked_call(shared, dialect, path, (headers, number), body).await;
     match result {
         Ok((value, standing)) => {
             let mut response = json(200, &value);
@@ -371,7 +380,7 @@ async fn checked_call(
     shared: &Shared,
     dialect: Dialect,
     path: &str,
-    headers: &HeaderMap,
+    (headers, number): (&HeaderMap, u64),
     body: &Bytes,
 ) -> Result<(Value, Standing), Refusal> {
     let key = credential(headers);
@@ -399,6 +408,12 @@ async fn checked_call(
     let standing = shared
         .limits
         .take(dialect, &account, cost, Instant::now().into_std())?;
+    if let Some(scripted) = shared.refusals.iter().find(|one| one.strikes(number)) {
+        return Err(Refusal {
+            standing: Some(standing),
+            ..scripted.refusal(dialect)
+        });
+    }
     if let Some(fault) = shared.faults.decide(digest, attempt) {
         return Err(fault.refusal(dialect));
     }
@@ -498,49 +513,6 @@ fn json(status: u16, value: &impl serde::Serialize) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = serde_json::to_vec(value).unwrap_or_default();
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-impl Fault {
-    fn refusal(self, dialect: Dialect) -> Refusal {
-        let (status, kind, code, message, retry_after) = match (self, dialect) {
-            (Fault::TooFast, Dialect::OpenAi) => (
-                429,
-                "requests",
-                Some("rate_limit_exceeded"),
-                "Rate limit reached",
-                Some(1),
-            ),
-            (Fault::TooFast, Dialect::Anthropic) => (
-                429,
-                "rate_limit_error",
-                None,
-                "This request would exceed your rate limit",
-                Some(1),
-            ),
-            (Fault::Broken, Dialect::OpenAi) => {
-                (500, "server_error", None, "The server had an error", None)
-            }
-            (Fault::Broken, Dialect::Anthropic) => {
-                (500, "api_error", None, "Internal server error", None)
-            }
-            (Fault::Overloaded, Dialect::OpenAi) => (
-                503,
-                "service_unavailable_error",
-                Some("server_is_overloaded"),
-                "The server is overloaded",
-                None,
-            ),
-            (Fault::Overloaded, Dialect::Anthropic) => {
-                (529, "overloaded_error", None, "Overloaded", None)
-            }
-        };
-        Refusal {
-            kind,
-            code,
-            retry_after,
-            ..Refusal::new(status, message)
-        }
-    }
 }
 
 #[cfg(test)]

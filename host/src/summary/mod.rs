@@ -55,6 +55,9 @@ pub struct ConfigSummary {
     pub origins: Origins,
     /// Tokens of the answers, wherever they came from.
     pub tokens: Usage,
+    /// What this config's calls have cost, in dollars, as [`Totals::cost_usd`] is meant. A call that several configs wait for
+    /// is that of the one which asked first. Batches, and a run's calls before this was told apart, are in the totals alone.
+    pub cost_usd: Option<Money>,
 }
 
 /// One measure of one scorer.
@@ -231,7 +234,7 @@ impl Tally {
         self.origins.add(origins);
     }
 
-    /// The config's part of the summary.
+    /// The config's part of the summary, but for its cost, which is the account's to say.
     #[must_use]
     pub fn summary(&self) -> ConfigSummary {
         let of_scorer = |label: &Arc<str>| {
@@ -255,6 +258,7 @@ impl Tally {
             scorers: self.scorers.iter().flat_map(of_scorer).collect(),
             origins: self.origins,
             tokens: self.tokens,
+            cost_usd: Some(Money::default()),
         }
     }
 }

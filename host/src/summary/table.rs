@@ -2,9 +2,8 @@
 
 use super::{ConfigSummary, ScorerSummary, Summary};
 use crate::prices::Money;
-use crate::text::thousands;
+use crate::text::{settings, thousands};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
-use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
 /// A line below the header and none else: a sweep has many rows.
@@ -31,6 +30,7 @@ pub fn render(summary: &Summary) -> String {
         "calls",
         "tokens in",
         "tokens out",
+        "cost",
     ];
     if swept {
         header.insert(0, "config");
@@ -77,9 +77,12 @@ fn row(config: &ConfigSummary, scorer: &ScorerSummary, swept: bool, first: bool)
         own(thousands(config.origins.calls)),
         own(thousands(config.tokens.input)),
         own(thousands(config.tokens.output)),
+        own(config
+            .cost_usd
+            .map_or_else(|| "unknown".into(), |cost| cost.to_string())),
     ];
     if swept {
-        row.insert(0, own(cell(&config.config)));
+        row.insert(0, own(settings(&config.config, "\n")));
     }
     row
 }
@@ -91,19 +94,6 @@ fn labels(scorer: &ScorerSummary) -> String {
         .map(|(label, count)| format!("{label} {count}"))
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-fn cell(config: &Map<String, Value>) -> String {
-    let value = |value: &Value| {
-        value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned)
-    };
-    config
-        .iter()
-        .map(|(key, setting)| format!("{key}={}", value(setting)))
-        .collect::<Vec<_>>()
-        .join("\n")
 }
 
 fn totals(summary: &Summary) -> String {

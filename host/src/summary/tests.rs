@@ -212,10 +212,10 @@ fn the_table_of_one_config_has_no_column_for_it() {
         calls: 300,
     };
     let expected = [
-        " scorer              n     mean   stderr            95 %   failed    hits   calls   tokens in   tokens out ",
-        "───────────────────────────────────────────────────────────────────────────────────────────────────────────",
-        " match correct   1,319   0.2168   0.0114   0.195 … 0.240        0   1,000     300   1,319,000       26,380 ",
-        " judge               0        -        -               -    1,319                                          ",
+        " scorer              n     mean   stderr            95 %   failed    hits   calls   tokens in   tokens out    cost ",
+        "───────────────────────────────────────────────────────────────────────────────────────────────────────────────────",
+        " match correct   1,319   0.2168   0.0114   0.195 … 0.240        0   1,000     300   1,319,000       26,380   $0.00 ",
+        " judge               0        -        -               -    1,319                                                  ",
         "",
         "1,319 trials, 0 failed; 1,000 answers from the store, 19 shared, 300 calls, 3 retries; 12.3 s; $0.1200; 57 MiB at most",
         "run digest d1",
@@ -240,12 +240,12 @@ fn the_table_of_a_sweep_names_the_settings_that_differ() {
         config("large", &[]),
     ];
     let expected = [
-        " config             scorer        n    mean   stderr   95 %   failed   hits   calls   tokens in   tokens out ",
-        "─────────────────────────────────────────────────────────────────────────────────────────────────────────────",
-        " model.name=small   class label   2   yes 2        -      -        0      0       0       2,000           40 ",
-        " epochs=2                                                                                                    ",
-        " model.name=large   class         0       -        -      -        2      0       0       2,000           40 ",
-        " epochs=2                                                                                                    ",
+        " config             scorer        n    mean   stderr   95 %   failed   hits   calls   tokens in   tokens out    cost ",
+        "─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────",
+        " model.name=small   class label   2   yes 2        -      -        0      0       0       2,000           40   $0.00 ",
+        " epochs=2                                                                                                            ",
+        " model.name=large   class         0       -        -      -        2      0       0       2,000           40   $0.00 ",
+        " epochs=2                                                                                                            ",
         "",
         "4 trials, 2 failed; 0 answers from the store, 0 shared, 0 calls, 3 retries; 12.3 s; $0.1200; 57 MiB at most",
     ]

@@ -141,6 +141,53 @@ fn a_refusal_closes_the_gate_and_one_probe_opens_it() {
     assert!(leave(&mut limiter, opens + SECOND).len() > 5);
 }
 
+/// Calls that leave within these seconds, each answered at once.
+fn traffic(limiter: &mut Limiter, from: Instant, seconds: u64) -> usize {
+    let mut left = 0;
+    for ms in (0..1_000 * seconds).step_by(10) {
+        let now = from + Duration::from_millis(ms);
+        for call in leave(limiter, now) {
+            settle(limiter, now, &call, ANSWERED);
+            left += 1;
+        }
+    }
+    left
+}
+
+#[test]
+fn traffic_that_grew_too_fast_is_halved_and_takes_a_quarter_of_an_hour_to_come_back() {
+    let limits = PaceLimits {
+        requests_per_minute: Some(6_000),
+        ..PaceLimits::default()
+    };
+    let (mut limiter, start) = begun(limits, Start::Abrupt);
+    assert!((970..=1_080).contains(&traffic(&mut limiter, start, 10)));
+    let now = start + 10 * SECOND;
+    let call = limiter.depart(now, &CALL);
+    let changes = settle(&mut limiter, now, &call, Outcome::TooSudden(3 * SECOND));
+    let expected = LimitChange::Refused {
+        wait_ms: 3_000,
+        pace: 0.5,
+    };
+    assert_eq!(changes, [expected]);
+    assert_eq!(limiter.turn(now, &CALL), Turn::At(now + 3 * SECOND));
+    let after = |seconds: u64| now + 3 * SECOND + Duration::from_secs(seconds);
+    // The traffic was 108 a second, for the bucket was full at first; where it is again, the ramp alone decides.
+    let mut told = Vec::new();
+    for (at, expected) in [
+        (0, 47..=60),
+        (450, 67..=75),
+        (890, 100..=108),
+        (1_000, 96..=101),
+    ] {
+        traffic(&mut limiter, after(at), 2);
+        let a_second = traffic(&mut limiter, after(at + 2), 10) / 10;
+        told.push(a_second);
+        assert!(expected.contains(&a_second), "at {at}: {told:?}");
+    }
+    assert_eq!(limiter.factor, 1.0, "the limits are as they were");
+}
+
 #[test]
 fn an_ill_service_halves_the_calls_in_flight_once_and_leaves_the_pace() {
     let (mut limiter, now) = begun(PaceLimits::default(), Start::Abrupt);

@@ -45,7 +45,7 @@ fn decide(retries: u32, ever_answered: bool, trouble: &Trouble) -> (u32, String)
     let mut again = 0;
     loop {
         match patience.decide(trouble, ever_answered) {
-            Verdict::Retry { .. } => again += 1,
+            Verdict::Retry { .. } | Verdict::SlowDown(_) => again += 1,
             Verdict::Fail(failure) => return (again, format!("fails: {}", failure.cause.text())),
             Verdict::Stop(reason) => return (again, format!("stops: {reason}")),
         }
@@ -83,7 +83,13 @@ fn patience_ends_as_the_trouble_deserves() {
         (6, true, fault(Rejected, None), 0, "fails: rejected"),
         (6, true, fault(Rejected, Some(1)), 0, "fails: rejected"),
         (6, true, fault(Malformed, None), 0, "fails: malformed"),
-        (6, true, fault(Exhausted, None), 0, "stops: the words"),
+        (
+            6,
+            true,
+            fault(Exhausted, None),
+            0,
+            "stops: the words; add credit or raise the limit in the provider's console",
+        ),
         (6, true, fault(Denied, None), 0, "stops: the words"),
         (6, false, unreachable(), 3, nobody),
         (1, false, unreachable(), 1, nobody),
@@ -185,4 +191,34 @@ fn being_too_fast_uses_up_no_retry() {
     let ill = fault(FaultKind::Overloaded, None);
     assert!(matches!(patience.decide(&ill, true), Verdict::Retry { .. }));
     assert!(matches!(patience.decide(&ill, true), Verdict::Fail(_)));
+}
+
+#[test]
+fn traffic_that_grew_too_fast_is_told_apart_by_the_providers_code() {
+    for (message, sudden) in [
+        ("http://h (HTTP 429): Slow down (slow_down)", true),
+        ("http://h (HTTP 429): Too fast (ramp_limit_exceeded)", true),
+        (
+            "http://h (HTTP 429): Rate limit reached (rate_limit_exceeded)",
+            false,
+        ),
+        (
+            "http://h (HTTP 429): (slow_down) is what it is not (requests)",
+            false,
+        ),
+    ] {
+        let trouble = Trouble::Fault(Fault {
+            kind: FaultKind::RateLimited,
+            message: message.into(),
+            retry_after_ms: Some(3_000),
+        });
+        let wait = Duration::from_secs(3);
+        let expected = if sudden {
+            Outcome::TooSudden(wait)
+        } else {
+            Outcome::Refused(wait)
+        };
+        let verdict = Patience::new(6).decide(&trouble, true);
+        assert_eq!(verdict.outcome(), expected, "{message}");
+    }
 }
