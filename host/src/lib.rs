@@ -141,3 +141,8 @@ pub mod authoring;
 
 /// The command line.
 pub mod cli;
+
+/// Entry points for fuzzers.
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

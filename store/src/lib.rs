@@ -102,6 +102,11 @@ mod spill;
 /// How spilled answers come back.
 mod absorb;
 
+/// Entry points for fuzzers.
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use absorb::Absorbed;
 pub use answer::Answer;
 pub use blobs::{BlobDigest, BlobError, Blobs};

@@ -206,7 +206,7 @@ impl Reading<'_> {
         let answer = Answer {
             status: 200,
             api: self.lane.profile.api.clone(),
-            model: completed.model,
+            model: crate::text::plain(&completed.model),
             headers: Vec::new(),
             created_ms: now_ms(),
             latency_ms: 0,

@@ -65,6 +65,18 @@ impl Splitter {
     }
 }
 
+/// The lines of a download that comes in these pieces, and how many were too long.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn lines_of<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> (Vec<String>, u64) {
+    let (mut splitter, mut portions) = (Splitter::default(), Vec::new());
+    let dropped = pieces
+        .into_iter()
+        .map(|piece| splitter.push(piece, &mut portions))
+        .sum();
+    splitter.finish(&mut portions);
+    (portions.concat(), dropped)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,6 +65,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use xhost_store::Digest;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use lines::lines_of;
+
 /// How often a request goes into a batch before its trial fails.
 const ATTEMPTS: u8 = 3;
 

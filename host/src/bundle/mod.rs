@@ -94,6 +94,21 @@ pub enum BundleError {
     Keep(#[from] BlobError),
 }
 
+/// A line of a bundle's answers: what is taken is written again to the same bytes.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_answer(line: &[u8]) {
+    if let Ok((key, answer)) = entry::read(line) {
+        let again = entry::write(&key, &answer);
+        assert_eq!(again.as_deref(), Ok(line));
+    }
+}
+
+/// A line of a bundle's answers.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn written_answer(key: &xhost_store::Digest, answer: &xhost_store::Answer) -> Vec<u8> {
+    entry::write(key, answer).unwrap_or_default()
+}
+
 fn refused(member: &str, what: impl Into<String>) -> BundleError {
     BundleError::Refused {
         member: member.to_owned(),

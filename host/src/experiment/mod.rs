@@ -102,6 +102,17 @@ pub struct Parts {
     pub plugins: Vec<String>,
 }
 
+/// An experiment whose file is not on disk; the name tells the format.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn from_text(
+    file: &Path,
+    text: &str,
+    overrides: &[String],
+) -> Result<Experiment, ExperimentError> {
+    let tree = source::parse(file, text)?;
+    assemble::from_file(file, text, tree, &Parts::default(), overrides)
+}
+
 impl Experiment {
     /// Reads `file` and lays the options and then the overrides (`KEY=VALUE`) over it.
     ///

@@ -44,10 +44,18 @@ pub(super) fn whole_number_too_large(place: Place) -> Broken {
 /// # Errors
 /// A file that is missing, no regular file, too large, not UTF-8, empty, of another format, or broken.
 pub(super) fn read(file: &Path) -> Result<(String, Node), ExperimentError> {
-    let reader = reader(file)?;
+    // A file of another format is refused unread.
+    reader(file)?;
     let text = text(file)?;
+    let tree = parse(file, &text)?;
+    Ok((text, tree))
+}
+
+/// The tree of a text, whose format the file's name tells.
+pub(super) fn parse(file: &Path, text: &str) -> Result<Node, ExperimentError> {
+    let reader = reader(file)?;
     let broken = |broken: Broken| ExperimentError::Syntax {
-        spot: Box::new(Spot::new(&file.display().to_string(), &text, broken.place)),
+        spot: Box::new(Spot::new(&file.display().to_string(), text, broken.place)),
         message: broken.message,
     };
     let tree = match text.trim() {
@@ -56,16 +64,14 @@ pub(super) fn read(file: &Path) -> Result<(String, Node), ExperimentError> {
                 file: file.to_owned(),
             });
         }
-        _ => reader(&text).and_then(unique).map_err(broken)?,
+        _ => reader(text).and_then(unique).map_err(broken)?,
     };
     match tree.kind {
         // Nothing but comments.
         Kind::Null => Err(ExperimentError::Empty {
             file: file.to_owned(),
         }),
-        Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) | Kind::List(_) | Kind::Map(_) => {
-            Ok((text, tree))
-        }
+        Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) | Kind::List(_) | Kind::Map(_) => Ok(tree),
     }
 }
 

@@ -44,6 +44,9 @@ mod errand;
 /// A form around a file.
 mod form;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use reading::refill;
+
 pub use ceiling::{Ceiling, Permit};
 pub use errand::ErrandError;
 pub use estimate::{Estimator, Expected};

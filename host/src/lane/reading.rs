@@ -102,6 +102,12 @@ impl Reading {
     }
 }
 
+/// The refill a second that an allowance tells of.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn refill(allowance: &Allowance, current: Option<f64>) -> Option<f64> {
+    Reading::new(allowance)?.per_second(current)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

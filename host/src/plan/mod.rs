@@ -25,6 +25,8 @@ pub(crate) use first_look::guest_sample;
 pub use lanes::{Lanes, Network, lane_settings};
 pub use library::Library;
 pub use recorded::{Recording, Substitute};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use schema::fits_schema;
 
 use crate::budget;
 use crate::dataset::{Dataset, DatasetError};

@@ -22,6 +22,17 @@ pub(super) struct Schema {
     properties: Vec<String>,
 }
 
+/// Whether parameters fit a schema, told as an error would tell it.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn fits_schema(schema: &Value, params: &Value) -> Result<(), String> {
+    let schema = Schema::new(schema).map_err(|what| shortened(&what))?;
+    let first = schema.validator.iter_errors(params).next();
+    first.map_or(Ok(()), |error| {
+        let (path, what) = schema.told(&error);
+        Err(format!("{path}: {}", shortened(&what)))
+    })
+}
+
 impl Schema {
     /// Asks the plugin for it.
     ///

@@ -83,7 +83,7 @@ impl Table {
         Table::parse(&bytes).map_err(wrong)
     }
 
-    fn parse(bytes: &[u8]) -> Result<Table, String> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Table, String> {
         let mut entries: HashMap<String, &RawValue> =
             serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
         let source = entries
