@@ -1,10 +1,29 @@
 //! Plugins that mean harm: each attack ends as one failed trial or a refused load, with the plugin's name on it, and the
 //! run's other trials are right. The table is the one of `tests/guests/README.md`.
 
+/// Files as large, as deep and as broken as files can be.
+mod files;
+
+/// Code that somebody put where compiled code lies.
+mod code;
+
+/// Providers that mean harm.
+mod provider;
+
+/// What a call can see of another.
+mod state;
+
+/// What no compiler would write.
+mod text;
+
+/// What a guest says when it fails.
+mod words;
+
+pub use text::text_component;
+
 use crate::guests::component;
-use crate::support::{Place, Ran, Simulator, repository};
+use crate::support::{Place, Ran, repository};
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 /// What must come of an attack by the scorer.
 enum Answer {
@@ -30,12 +49,29 @@ const SCORER: &[(&str, Answer)] = &[
     ("stderr-flood", Fails(LIMIT, "time")),
     ("stdout-flood", Fails(LIMIT, "time")),
     ("sleep", Score("slept 3600 s")),
+    ("sleep-for-ever", Score("slept")),
+    ("pollables", Fails(LIMIT, "1024 resources")),
+    ("streams", Fails(LIMIT, "1024 resources")),
+    ("networks", Fails(LIMIT, "1024 resources")),
+    ("poll-list", Fails(LIMIT, "resources held at once")),
+    ("clock-flood", Fails(LIMIT, "time")),
+    ("random-flood", Fails(LIMIT, "time")),
+    ("random-huge", Fails(TRAP, "exceeds limit")),
+    ("write-huge", Fails(LIMIT, "128 KiB")),
+    ("write-zeroes", Fails(TRAP, "more zeroes than")),
+    ("many-scores", Score("1")),
+    ("new-names", Score("")),
     ("huge-string", Fails(LIMIT, "8 MiB")),
     ("huge-list", Fails(LIMIT, "8 MiB")),
     ("endless-ask", Fails(LIMIT, "256 answers")),
+    ("huge-asks", Fails(LIMIT, "64 MiB")),
     ("trap", Fails(TRAP, "unreachable")),
     ("panic", Fails(TRAP, "the guest panics on purpose")),
-    ("exit", Fails(TRAP, "ended itself")),
+    ("panic-at-length", Fails(TRAP, "the guest panics at length")),
+    ("partial-output", Fails(TRAP, "it wrote: half of a word")),
+    ("ask-then-trap", Fails(TRAP, "about to trap")),
+    ("exit", Fails(TRAP, "ended itself with status 0")),
+    ("exit-failure", Fails(TRAP, "ended itself with status 1")),
     (
         "refuse",
         Fails("plugin-refusal", "the guest refuses on purpose"),
@@ -45,16 +81,30 @@ const SCORER: &[(&str, Answer)] = &[
         Score("denied: Capabilities insufficient (os error 76), 0 folders"),
     ),
     ("write-file", Score("denied:")),
+    ("working-folder", Score("denied:")),
     ("environment", Score("0 variables, 0 arguments")),
+    ("stdin", Score("0 bytes")),
+    ("terminals", Score("0 terminals")),
     ("clock", Score("")),
     ("random", Score("")),
+    ("insecure-random", Score("")),
     ("sockets", Score("denied:")),
+    ("udp", Score("denied:")),
     ("dns", Score("denied:")),
     ("nan", Fails(TRAP, "not a finite number")),
     ("infinity", Fails(TRAP, "not a finite number")),
+    (
+        "nan-bits",
+        Score("7ff8000000000000 7ff8000000000000 7fc00000"),
+    ),
+    ("huge-number", Score("1.7976931348623157e308")),
+    ("tiny-number", Score("-5e-324")),
+    ("nan-sampling", Fails(TRAP, "not finite")),
     ("bad-json", Fails(TRAP, "not a JSON object")),
     ("extra-not-object", Fails(TRAP, "not a JSON object")),
     ("deep-json", Fails(TRAP, "not a JSON object")),
+    ("deep-ask", Fails(TRAP, "not a JSON object")),
+    ("handles", Score("the first is")),
     ("escapes", Score("")),
     ("duplicate-names", Fails(TRAP, "two scores the name")),
     ("no-scores", Fails(TRAP, "no score")),
@@ -101,6 +151,7 @@ fn every_attack_of_a_scorer_is_one_trials_failure_with_its_name_on_it() {
             "out",
         ])
         .expect(3);
+    stays_small(&place);
     let trials = place.lines("out/trials.jsonl");
     assert_eq!(trials.len(), 2 * SCORER.len());
     for (attack, answer) in SCORER {
@@ -127,6 +178,44 @@ fn every_attack_of_a_scorer_is_one_trials_failure_with_its_name_on_it() {
     }
 }
 
+/// Each worker's guest may have 256 MiB and the bytes that it hands over; nothing else may grow.
+fn stays_small(place: &Place) {
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    let peak = place.json("out/summary.json")["totals"]["peak_memory_bytes"].clone();
+    let peak = peak.as_u64().expect("the system tells");
+    let most = (256 + workers * (256 + 32)) << 20;
+    eprintln!("peak: {} MiB of at most {}", peak >> 20, most >> 20);
+    assert!(peak < most as u64, "{} MiB", peak >> 20);
+}
+
+#[test]
+fn what_was_asked_before_a_trap_stands_in_the_results_and_numbers_out_of_range_break_no_summary() {
+    let Some((place, hostile)) = stage() else {
+        return;
+    };
+    place.write(
+        "hostile.yaml",
+        &experiment(&["ask-then-trap", "huge-number"]),
+    );
+    let arguments = ["--rehearse", "--out", "out"];
+    place
+        .run(&[&["hostile.yaml", "--plugin", &hostile], &arguments[..]].concat())
+        .expect(3);
+    let trials = place.lines("out/trials.jsonl");
+    let asked = |trial: &Value| trial["requests"].as_array().map(Vec::len);
+    assert_eq!(
+        trials.iter().map(asked).collect::<Vec<_>>(),
+        [Some(2), Some(1), Some(2), Some(1)]
+    );
+    let huge = place.json("out/summary.json")["configs"][1]["scorers"].clone();
+    assert_eq!(
+        (&huge[0]["n"], &huge[0]["mean"], &huge[0]["interval"]),
+        (&2.into(), &Value::Null, &Value::Null),
+        "{huge}"
+    );
+    assert_eq!(huge[1]["n"], 2, "its neighbour's are counted: {huge}");
+}
+
 fn judge(attack: &str, answer: &Answer, trial: &Value) {
     match answer {
         Score(expected) => {
@@ -150,7 +239,9 @@ fn judge(attack: &str, answer: &Answer, trial: &Value) {
                 message.contains(words),
                 "{attack}: `{words}` is not in: {message}"
             );
-            let version = message.contains("scorer `hostile` (") || *attack == *"endless-ask";
+            // What a trial asks is counted over all of its plugins; the scorer is named beside.
+            let over_all = ["endless-ask", "huge-asks"].contains(&attack);
+            let version = message.contains("scorer `hostile` (") || over_all;
             assert!(
                 version,
                 "{attack}: plugin and version are named in: {message}"
@@ -165,7 +256,8 @@ fn what_a_guest_sees_of_time_and_chance_is_the_same_in_every_run() {
     let Some((place, hostile)) = stage() else {
         return;
     };
-    place.write("hostile.yaml", &experiment(&["clock", "random", "counter"]));
+    let attacks = ["clock", "random", "counter", "insecure-random", "handles"];
+    place.write("hostile.yaml", &experiment(&attacks));
     let run = |out: &str| {
         place
             .run(&[
@@ -186,7 +278,9 @@ fn what_a_guest_sees_of_time_and_chance_is_the_same_in_every_run() {
     };
     let (first, second) = (run("first"), run("second"));
     assert_eq!(first, second);
-    assert_ne!(first[1], first[4], "another trial draws other numbers");
+    assert_ne!(first[1], first[6], "another trial draws other numbers");
+    assert_ne!(first[3], first[8], "another trial draws other numbers");
+    assert_eq!(first[4], first[9], "handles are counted anew");
 }
 
 #[test]
@@ -213,259 +307,57 @@ fn a_judge_that_nobody_declared_and_params_that_are_refused_stop_the_run_before_
     }
 }
 
-/// Attacks of the provider: the run's exit code, and the words of the error or of the trial's failure.
-const PROVIDER: &[(&str, i32, &str)] = &[
-    ("none", 0, ""),
-    ("base-url", 2, "neither http nor https"),
-    ("base-url-userinfo", 2, "holds a credential"),
-    ("base-url-query", 2, "query"),
-    ("base-url-newline", 2, "control characters"),
-    ("key-variable-name", 2, "no name of one"),
-    ("auth-host", 2, "frames the message"),
-    ("auth-injection", 2, "no name of one"),
-    ("other-host", 3, "could name another host"),
-    ("other-origin", 3, "does not begin with"),
-    ("no-slash", 3, "does not begin with"),
-    ("back-slash", 3, "could name another host"),
-    ("dot-dot", 3, "leaves the base URL"),
-    ("encoded-dot-dot", 3, "leaves the base URL"),
-    ("newline-path", 3, "do not belong"),
-    ("query-in-path", 3, "do not belong"),
-    ("fragment-in-path", 3, "do not belong"),
-    ("header-injection", 3, "visible ASCII"),
-    ("header-name-injection", 3, "a name that is none"),
-    ("authorization", 3, "the host's to set"),
-    ("host-header", 3, "the host's to set"),
-    ("cookie", 3, "the host's to set"),
-    ("content-length", 3, "the host's to set"),
-    ("bad-json-body", 3, "JSON"),
-    ("huge-body", 3, "8 MiB"),
-    ("endless-usage", 0, ""),
-    ("set-cookie", 0, ""),
-    ("base-url-variable", 6, "127.0.0.1:1"),
+/// All that a component can import of WASI 0.2 without a network of its own.
+const WASI: &[&str] = &[
+    "cli/environment",
+    "cli/exit",
+    "cli/stderr",
+    "cli/stdin",
+    "cli/stdout",
+    "cli/terminal-input",
+    "cli/terminal-output",
+    "cli/terminal-stderr",
+    "cli/terminal-stdin",
+    "cli/terminal-stdout",
+    "clocks/monotonic-clock",
+    "clocks/wall-clock",
+    "filesystem/preopens",
+    "filesystem/types",
+    "io/error",
+    "io/poll",
+    "io/streams",
+    "random/insecure",
+    "random/insecure-seed",
+    "random/random",
+    "sockets/instance-network",
+    "sockets/ip-name-lookup",
+    "sockets/network",
+    "sockets/tcp",
+    "sockets/tcp-create-socket",
+    "sockets/udp",
+    "sockets/udp-create-socket",
 ];
 
 #[test]
-fn a_provider_cannot_leave_its_address_or_frame_its_own_messages() {
-    let Some(provider) = component(
-        "hostile-provider",
-        "tests/guests/prebuilt/hostile-provider.wasm",
-    ) else {
+fn every_interface_of_wasi_is_asked_for() {
+    let Some((place, hostile)) = stage() else {
         return;
     };
-    let (place, _) = stage().expect("both guests are there");
-    let provider = provider.to_str().expect("a path in UTF-8");
-    let simulator = Simulator::start(&[]);
-    for (attack, code, words) in PROVIDER {
-        let at = match *attack {
-            attack if attack.starts_with("base-url") => String::new(),
-            _ => format!(", base_url: '{}'", simulator.base_url()),
-        };
-        place.write(
-            "provider.yaml",
-            &format!(
-                "name: hostile-provider\ndataset: {{path: rows.jsonl}}\nprompt: '{{{{ input }}}}'\nscorers: [includes]\n\
-                 model: {{provider: hostile-provider, name: demo, params: {{attack: {attack}}}{at}}}\n"
-            ),
-        );
-        let before = simulator.count("calls");
-        let ran = place.run(&[
-            "provider.yaml",
-            "--plugin",
-            provider,
-            "--store",
-            &format!("{attack}.redb"),
-            "--out",
-            attack,
-        ]);
-        let sent = simulator.count("calls") - before;
-        let ran: Ran = ran.expect(*code);
-        match code {
-            0 => assert_eq!(sent, 2, "{attack}"),
-            2 | 6 => drop(ran.says(&[words])),
-            _ => {
-                let trial = place.lines(&format!("{attack}/trials.jsonl")).remove(0);
-                let message = trial["failure"]["message"]
-                    .as_str()
-                    .expect("a message")
-                    .to_owned();
-                assert!(
-                    message.contains(words),
-                    "{attack}: `{words}` is not in: {message}"
-                );
-                assert!(
-                    message.contains("provider `hostile-provider` ("),
-                    "{attack}: {message}"
-                );
-                assert_eq!(sent, 0, "{attack}: no packet leaves");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_provider_that_asks_at_random_asks_the_same_in_every_run() {
-    let Some(provider) = component(
-        "hostile-provider",
-        "tests/guests/prebuilt/hostile-provider.wasm",
-    ) else {
-        return;
-    };
-    let (place, _) = stage().expect("both guests are there");
-    place.write(
-        "provider.yaml",
-        "name: hostile-provider\ndataset: {path: rows.jsonl}\nprompt: '{{ input }}'\nscorers: [includes]\n\
-         model: {provider: hostile-provider, name: demo, params: {attack: random-body}}\n",
-    );
-    let provider = provider.to_str().expect("a path in UTF-8");
-    let asked = |out: &str| {
-        let arguments = ["provider.yaml", "--plugin", provider, "--rehearse"];
-        place.run(&[&arguments[..], &["--out", out]].concat());
-        let events = place.lines(&format!("{out}/events.jsonl"));
-        let calls = events.iter().filter(|event| event["event"] == "call-ended");
-        let digests = calls.map(|call| call["digest"].as_str().map(str::to_owned));
-        digests.collect::<BTreeSet<Option<String>>>()
-    };
-    let (first, second) = (asked("first"), asked("second"));
-    assert!(first.iter().any(Option::is_some), "it asked");
-    assert_eq!(first, second);
-}
-
-#[test]
-fn a_provider_from_elsewhere_is_given_no_credential_that_the_experiment_does_not_name() {
-    let Some(provider) = component(
-        "hostile-provider",
-        "tests/guests/prebuilt/hostile-provider.wasm",
-    ) else {
-        return;
-    };
-    let (place, _) = stage().expect("both guests are there");
-    let simulator = Simulator::start(&["--key", "anything"]);
-    place.write(
-        "provider.yaml",
-        "name: hostile-provider\ndataset: {path: rows.jsonl}\nprompt: '{{ input }}'\nscorers: [includes]\n\
-         model: {provider: hostile-provider, name: demo, params: {attack: key-variable}}\n",
-    );
     let mut command = place.xhost();
-    command.env("AWS_SECRET_ACCESS_KEY", "anything");
-    let base_url = format!("model.base_url={}", simulator.base_url());
-    let provider = provider.to_str().expect("a path in UTF-8");
-    let output = command
-        .args([
-            "run",
-            "provider.yaml",
-            "--plugin",
-            provider,
-            &base_url,
-            "--store",
-            "s.redb",
-        ])
-        .output();
-    let output = output.expect("it runs");
-    assert_eq!(
-        simulator.count("answered"),
-        0,
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-/// Components as text: the file, and what the error or the trial's failure says.
-const TEXTS: &[(&str, i32, &str)] = &[
-    ("core-module", 2, "core module"),
-    ("not-a-plugin", 2, "no xhost plugin"),
-    (
-        "newer-version",
-        2,
-        "version 0.9.0 of xhost:plugin, and this xhost speaks version 0.1.0",
-    ),
-    (
-        "older-version",
-        2,
-        "version 0.0.1 of xhost:plugin, and this xhost speaks version 0.1.0",
-    ),
-    ("no-version", 2, "version none"),
-    ("two-kinds", 2, "two kinds"),
-    ("empty-scorer", 2, "does not fit"),
-    ("other-types", 2, "its function `judge` has other types"),
-    ("scorer/well-behaved", 0, ""),
-    ("scorer/loop-in-start", 2, "time"),
-    ("scorer/loop-in-realloc", 3, "time"),
-    ("scorer/realloc-outside", 3, "trapped"),
-    ("scorer/recursion", 3, "stack"),
-    ("scorer/table-grow", 3, "tables of 20000 elements"),
-    ("scorer/memory64", 2, "memory64"),
-    ("scorer/shared-memory", 2, "threads"),
-    ("scorer/wants-http", 2, "wasi:http"),
-    ("scorer/wants-unknown", 2, "does not fit"),
-    ("scorer/huge-length", 3, "trapped"),
-    ("scorer/huge-list-length", 3, ""),
-    ("scorer/not-utf8", 3, "trapped"),
-    ("scorer/wild-pointer", 3, "trapped"),
-    ("scorer/crooked-pointer", 3, "trapped"),
-    ("scorer/wild-tag", 3, "trapped"),
-    ("scorer/nan-payload", 3, "not a finite number"),
-    ("scorer/schema-not-json", 2, "schema"),
-    ("scorer/memory-minimum", -1, ""),
-    ("scorer/table-minimum", -1, ""),
-    ("scorer/many-memories", -1, ""),
-    ("scorer/many-instances", -1, ""),
-];
-
-#[test]
-fn what_no_compiler_would_write_is_refused_or_fails_its_trials() {
-    let (place, _) = stage().expect("the guest is committed");
-    place.write(
-        "text.yaml",
-        "name: text\ndataset: {path: rows.jsonl}\nprompt: '{{ input }}'\nmodel: openai/demo\nscorers: [includes]\n",
-    );
-    let wrong: Vec<String> = TEXTS
-        .iter()
-        .filter_map(|(name, code, words)| what_came(&place, name, *code, words).err())
-        .collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// Runs one, and says what came where it is not what is written down. A code of -1 is for what one of several gates stops,
-/// depending on the allocator.
-fn what_came(place: &Place, name: &str, code: i32, words: &str) -> Result<(), String> {
-    std::fs::write(place.path("guest.wasm"), text_component(name)).expect("it can be written");
-    let arguments = ["--rehearse", "--out", "out", "--quiet"];
-    let ran = place.run(&[&["text.yaml", "--plugin", "guest.wasm"], &arguments[..]].concat());
-    let (found, error) = (ran.code(), ran.stderr());
-    let stopped = code == -1 && [2, 3].contains(&found);
-    if found != code && !stopped {
-        return Err(format!("{name} ended with {found}: {error}"));
-    }
-    let said = match found {
-        0 => return Ok(()),
-        2 if error.contains("guest") => error,
-        2 => return Err(format!("{name}: the plugin is not named: {error}")),
-        _ => {
-            let trial = place.lines("out/trials.jsonl").remove(0);
-            if trial["scores"][0]["scorer"] != "includes" {
-                return Err(format!("{name}: the other verdict is missing: {trial}"));
-            }
-            trial["failure"]["message"].to_string()
-        }
+    let told = Ran::of(command.args(["plugin", "check", &hostile, "--json"])).expect(0);
+    let told: Value = serde_json::from_str(&told.stdout()).expect("JSON");
+    let imports = told["imports"].as_array().expect("a list");
+    let asks = |interface: &&&str| {
+        let begins = format!("wasi:{interface}@");
+        let named = |import: &Value| {
+            import["name"]
+                .as_str()
+                .is_some_and(|name| name.starts_with(&begins))
+        };
+        !imports.iter().any(named)
     };
-    match said.contains(words) {
-        true => Ok(()),
-        false => Err(format!("{name}: `{words}` is not in: {said}")),
-    }
-}
-
-/// A whole file, or the shell of a scorer with the guest in its place.
-pub fn text_component(name: &str) -> Vec<u8> {
-    let folder = repository().join("tests/guests/wat");
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("it is there");
-    let body = read(&format!("{name}.wat"));
-    let text = if name.starts_with("scorer/") {
-        read("scorer.wat").replace(";; GUEST\n", &body)
-    } else {
-        body
-    };
-    wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+    let missing: Vec<_> = WASI.iter().filter(asks).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
@@ -477,7 +369,11 @@ fn every_attack_that_is_written_down_is_tried() {
     let lane = lane
         .iter()
         .map(|file| std::fs::read_to_string(file).expect("it is text"));
-    let tried = include_str!("hostile.rs").to_owned() + &lane.collect::<String>();
+    let here = crate::tidy::sources(&repository().join("tests/hostile"));
+    let here = here
+        .iter()
+        .map(|file| std::fs::read_to_string(file).expect("it is text"));
+    let tried = include_str!("hostile.rs").to_owned() + &lane.chain(here).collect::<String>();
     let rows = table.lines().filter(|line| line.starts_with("| `"));
     let names = rows
         .filter_map(|row| row.split('|').nth(1))

@@ -202,6 +202,67 @@ fn plugins_are_fetched_before_a_run_and_by_push_and_pull_alone() {
     assert!(users.contains(&"cli/plugin/share.rs".into()), "{users:?}");
 }
 
+/// The functions of a source file, each after the path of its module: `hostile::state::no_call_finds…`.
+fn functions(root: &Path, path: &Path) -> Vec<String> {
+    let within = path.strip_prefix(root).expect("it is inside");
+    let parts: Vec<String> = within
+        .with_extension("")
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .filter(|part| part != "mod")
+        .collect();
+    let mut module = parts.join("::");
+    let mut found = vec![module.clone()];
+    for line in read(path).lines() {
+        if line.starts_with("mod tests {") {
+            module.push_str("::tests");
+            found.push(module.clone());
+        }
+        if let Some((_, name)) = line.split_once("fn ") {
+            found.push(format!("{module}::{}", word(name)));
+        }
+    }
+    found
+}
+
+/// What stands between backticks and has the form of a test, a function or a module: `a::b`, `a::b…`, `a::*`.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    quoted.filter(|name| name.contains("::") && !name.contains(char::is_whitespace))
+}
+
+#[test]
+fn every_test_that_the_architecture_names_is_there() {
+    let root = repository();
+    let mut known = Vec::new();
+    for folder in ["tests", "host/src", "store/src", "store/tests"] {
+        let folder = root.join(folder);
+        known.extend(
+            sources(&folder)
+                .iter()
+                .flat_map(|file| functions(&folder, file)),
+        );
+    }
+    for file in ["ARCHITECTURE.md", "tests/guests/README.md"] {
+        let text = read(&root.join(file));
+        let missing: Vec<&str> = named(&text)
+            .filter(|name| {
+                let begins = name.trim_end_matches(['…', '*']);
+                let whole = begins.len() == name.len();
+                let is_it = |function: &String| match whole {
+                    true => function == begins,
+                    false => function.starts_with(begins),
+                };
+                !known.iter().any(is_it)
+            })
+            .collect();
+        assert!(
+            missing.is_empty(),
+            "{file} names {missing:?}, which is not there"
+        );
+    }
+}
+
 #[test]
 fn every_example_is_run_by_a_test() {
     let tests: String = sources(&repository().join("tests"))

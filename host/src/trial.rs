@@ -19,6 +19,7 @@ use crate::lane::{Asker, CallFailure, Lane, Urgency};
 use crate::plan::{Config, ScorerUse};
 use crate::plugin::bindings::{prompt_builder, scorer};
 use crate::plugin::types::{Exchange, Part, Prompt, Sample, Sampling};
+use crate::plugin::{weigh_completion, weigh_prompt};
 use crate::record::{self, Cause, TrialFailure, Usage, Verdict};
 use crate::recorded::RecordedTrial;
 use crate::stop::StopReason;
@@ -28,6 +29,9 @@ use std::sync::Arc;
 
 /// The most that one trial may ask, judges included: a plugin that asks for ever spends the user's money.
 const MOST_ASKED: usize = crate::request::REPEATS as usize;
+
+/// The most bytes that one trial may ask and be answered: they are held until it ends, and thousands are under way.
+const MOST_BYTES: usize = 64 << 20;
 
 /// One trial to be made.
 pub struct Trial {
@@ -258,6 +262,8 @@ struct Desk<'a> {
     /// The trial, for the words of an error.
     name: String,
     requests: Vec<record::Exchange>,
+    /// What was asked and answered, in bytes.
+    held: usize,
     usage: Usage,
     origins: Origins,
     /// What the run recorded of this trial, where this is a replay.
@@ -285,6 +291,7 @@ impl<'a> Desk<'a> {
             terms,
             name,
             requests: Vec::new(),
+            held: 0,
             usage,
             origins,
             recorded: answers.recorded(trial.ordinal)?,
@@ -294,11 +301,13 @@ impl<'a> Desk<'a> {
     /// All questions at once; the exchanges in their order.
     async fn ask(&mut self, questions: Vec<Question<'_>>) -> Result<Vec<Exchange>, CallFailure> {
         if self.requests.len() + questions.len() > MOST_ASKED {
-            let message = format!("the trial's plugins ask for more than {MOST_ASKED} answers");
-            return Err(CallFailure::Trial(TrialFailure::new(
-                Cause::PluginLimit,
-                message,
-            )));
+            return Err(past(format!("for more than {MOST_ASKED} answers")));
+        }
+        let asked = questions.iter().map(|(_, _, prompt)| weigh_prompt(prompt));
+        self.held += asked.sum::<usize>();
+        if self.held > MOST_BYTES {
+            let most = MOST_BYTES >> 20;
+            return Err(past(format!("with more than {most} MiB, answers included")));
         }
         let mut sent = Vec::with_capacity(questions.len());
         for (lane, sampling, prompt) in questions {
@@ -354,6 +363,7 @@ impl<'a> Desk<'a> {
             Origin::Call => self.origins.calls += 1,
         }
         self.usage.add(&answered.completion.usage);
+        self.held += weigh_completion(&answered.completion);
         self.requests.push(record::Exchange {
             digest: answered.request,
             response: answered.response,
@@ -363,6 +373,11 @@ impl<'a> Desk<'a> {
             completion: answered.completion.clone(),
         }
     }
+}
+
+fn past(limit: String) -> CallFailure {
+    let message = format!("the trial's plugins ask {limit}");
+    CallFailure::Trial(TrialFailure::new(Cause::PluginLimit, message))
 }
 
 /// The trial in the words of an error.

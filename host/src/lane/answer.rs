@@ -50,7 +50,8 @@ impl Lane {
         let answer = Answer {
             status: incoming.status,
             api: self.profile.api.clone(),
-            model: completion.model.clone(),
+            // A name of megabytes would fit into no record.
+            model: crate::text::plain(&completion.model),
             headers,
             created_ms: SystemTime::now()
                 .duration_since(UNIX_EPOCH)

@@ -110,6 +110,13 @@ impl Lane {
             multipart,
         } = upload;
         let mut outgoing = self.errand_request(request)?;
+        if !content_type
+            .bytes()
+            .all(|byte| (b' '..=b'~').contains(&byte))
+        {
+            let what = "its content type of an upload is not visible ASCII";
+            return Err(self.breach(&what));
+        }
         let (content_type, prefix, suffix) = match multipart {
             None => (content_type, String::new(), String::new()),
             Some(form) => {
@@ -171,12 +178,15 @@ impl Lane {
             epoch: 0,
             repeat: 0,
         };
-        let request = Request::new(request, &self.endpoint, draw, "").map_err(|error| {
-            let name = self.provider.plugin.name();
-            let message = format!("provider `{name}` broke the contract: {error}");
-            ErrandError::Stopped(StopReason::Experiment(message))
-        })?;
+        let request = Request::new(request, &self.endpoint, draw, "");
+        let request = request.map_err(|error| self.breach(&error))?;
         self.outgoing(&request).map_err(ErrandError::Stopped)
+    }
+
+    fn breach(&self, what: &dyn std::fmt::Display) -> ErrandError {
+        let name = self.provider.plugin.name();
+        let message = format!("provider `{name}` broke the contract: {what}");
+        ErrandError::Stopped(StopReason::Experiment(message))
     }
 
     /// What is not 2xx is explained by the plugin.

@@ -11,6 +11,9 @@ use super::sandbox::Sandbox;
 use std::sync::Arc;
 use wasmtime::Store;
 
+/// Files of results that one batch may have. Providers have two; each of these is a request.
+const RESULTS: usize = 64;
+
 impl Provider {
     /// How the lines of a batch for this model are framed.
     ///
@@ -89,17 +92,25 @@ impl Provider {
     /// Reads where a batch stands.
     ///
     /// # Errors
-    /// Where the plugin fails.
+    /// Where the plugin fails, or names more results than there can be.
     pub async fn read_poll(
         &self,
         id: &str,
         response: HttpResponse,
     ) -> Result<batch::State, Failure> {
         let (params, id) = (Arc::clone(&self.params), id.to_owned());
-        self.batch_call(response.body.len(), move |guest, store| {
-            guest.call_read_poll(store, &params, &id, &response)
-        })
-        .await
+        let state = self
+            .batch_call(response.body.len(), move |guest, store| {
+                guest.call_read_poll(store, &params, &id, &response)
+            })
+            .await?;
+        match state {
+            batch::State::Ended(results) if results.len() > RESULTS => {
+                let what = format!("a batch of it ended with more than {RESULTS} results");
+                Err(self.plugin.breach(&what))
+            }
+            state => Ok(state),
+        }
     }
 
     /// Reads result lines, or a document, and then each answer in them as `decode` does: all in one instance, because a

@@ -7,6 +7,7 @@ use super::bindings::{prompt_builder, provider, scorer};
 use super::failure::{Breach, Failure, FailureKind, classify};
 use super::load::{Exports, Loaded, Plugin};
 use super::sandbox::{self, Sandbox};
+use std::collections::HashSet;
 use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::Instance;
@@ -170,8 +171,13 @@ impl Plugin {
         let work = move || -> Result<R, (FailureKind, String)> {
             let host =
                 |e: wasmtime::Error| (FailureKind::Host, format!("could not be called: {e:#}"));
-            let mut store =
-                sandbox::store(loaded.engine.wasmtime(), seed.0, input_bytes).map_err(host)?;
+            let mut store = sandbox::store(
+                loaded.engine.wasmtime(),
+                seed.0,
+                input_bytes,
+                loaded.borders,
+            )
+            .map_err(host)?;
             let budget = store.get_fuel().unwrap_or(0);
             let result = loaded.pre.instantiate(&mut store);
             let result = result.and_then(|instance| function(&loaded, (&mut store, &instance)));
@@ -211,7 +217,9 @@ impl Provider {
                 guest.call_describe(store, &params)
             })
             .await?;
-        self.plugin.accepted(result)
+        let profile = self.plugin.accepted(result)?;
+        check_profile(&profile).map_err(|what| self.plugin.breach(&what))?;
+        Ok(profile)
     }
 
     /// The request for one completion.
@@ -242,10 +250,19 @@ impl Provider {
         body: Arc<String>,
     ) -> Result<Result<Completion, provider::Fault>, Failure> {
         let params = Arc::clone(&self.params);
-        self.call(body.len(), move |guest, store| {
-            guest.call_decode(store, &params, &body)
-        })
-        .await
+        let decoded = self
+            .call(body.len(), move |guest, store| {
+                guest.call_decode(store, &params, &body)
+            })
+            .await?;
+        if let Ok(Completion {
+            extra: Some(extra), ..
+        }) = &decoded
+        {
+            check_object("the `extra` of its completion", extra)
+                .map_err(|what| self.plugin.breach(&what))?;
+        }
+        Ok(decoded)
     }
 
     /// Reads an answer that is no success.
@@ -304,6 +321,18 @@ pub(super) fn wrong_kind() -> wasmtime::Error {
     Breach("it is of another kind".into()).into()
 }
 
+/// Its words go into every record and event, and its headers are looked for in every answer.
+fn check_profile(profile: &provider::Profile) -> Result<(), String> {
+    const MOST: usize = 100;
+    if profile.api.chars().count() > MOST {
+        return Err(format!("its `api` is longer than {MOST} characters"));
+    }
+    if profile.response_headers.len() > MOST {
+        return Err(format!("it wants more than {MOST} headers of an answer"));
+    }
+    Ok(())
+}
+
 fn check_prompt(prompt: &Prompt) -> Result<(), String> {
     if prompt.messages.is_empty() {
         return Err("it asks with no message".into());
@@ -323,11 +352,10 @@ fn check_scores(scores: &[scorer::Score]) -> Result<(), String> {
     if scores.is_empty() {
         return Err("it gives no score".into());
     }
-    for (index, score) in scores.iter().enumerate() {
-        if scores[..index]
-            .iter()
-            .any(|earlier| earlier.name == score.name)
-        {
+    // A hundred thousand scores fit into one result: names are not compared each with each.
+    let mut names = HashSet::new();
+    for score in scores {
+        if !names.insert(score.name.as_str()) {
             return Err(format!("it gives two scores the name `{}`", score.name));
         }
         if matches!(score.value, scorer::Value::Number(number) if !number.is_finite()) {
@@ -353,21 +381,19 @@ fn weigh_sample(sample: &Sample) -> usize {
 }
 
 fn weigh_exchanges(exchanges: &[Exchange]) -> usize {
-    let completion = |exchange: &Exchange| {
-        exchange
-            .completion
-            .parts
-            .iter()
-            .map(weigh_part)
-            .sum::<usize>()
-    };
     exchanges
         .iter()
-        .map(|exchange| weigh_prompt(&exchange.prompt) + completion(exchange))
+        .map(|exchange| weigh_prompt(&exchange.prompt) + weigh_completion(&exchange.completion))
         .sum()
 }
 
-fn weigh_prompt(prompt: &Prompt) -> usize {
+/// The bytes of what a model said.
+pub(crate) fn weigh_completion(completion: &Completion) -> usize {
+    completion.parts.iter().map(weigh_part).sum()
+}
+
+/// The bytes of what a model is told.
+pub(crate) fn weigh_prompt(prompt: &Prompt) -> usize {
     prompt
         .messages
         .iter()

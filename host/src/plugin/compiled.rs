@@ -1,13 +1,14 @@
 //! Code that this machine has compiled before. Compiled code is trusted code: loading it is executing it. So it lies in a
 //! folder that only its owner may enter, is named after the component's digest and the engine's settings, and is checked
-//! against its own digest before it is loaded, and it is never taken from a user, a store or a bundle.
+//! against a digest over all three before it is loaded, and it is never taken from a user, a store or a bundle.
 
 use super::engine::{Compiled, Engine};
 use super::load::PluginDigest;
 use crate::machine::private_folder;
 use std::fs;
 use std::hash::{Hash, Hasher};
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use wasmtime::component::Component;
@@ -20,7 +21,7 @@ pub(super) fn earlier(engine: &Engine, digest: &PluginDigest) -> Option<Componen
     let compiled = engine
         .compiled()
         .filter(|compiled| private_folder(&compiled.folder))?;
-    load(engine.wasmtime(), &code_file(engine, compiled, digest))
+    load(engine.wasmtime(), &Code::of(engine, compiled, digest))
 }
 
 /// The component, compiled now. Trouble with the folder costs time, never correctness.
@@ -35,36 +36,99 @@ pub(super) fn component(
     else {
         return Component::new(engine.wasmtime(), bytes);
     };
-    let file = code_file(engine, compiled, digest);
-    let elsewhere = compiled
-        .compiler
-        .as_ref()
-        .is_some_and(|program| compile_elsewhere(program, bytes));
-    if !elsewhere {
-        save(&file, &engine.wasmtime().precompile_component(bytes)?).ok();
+    let code = Code::of(engine, compiled, digest);
+    let elsewhere = match &compiled.compiler {
+        Some(program) => compile_elsewhere(program, bytes),
+        None => Elsewhere::Failed,
+    };
+    match elsewhere {
+        Elsewhere::Compiled => {}
+        // What ended that process would end this one.
+        Elsewhere::Killed(signal) => return Err(Killed(signal).into()),
+        Elsewhere::Failed => {
+            save(&code, &engine.wasmtime().precompile_component(bytes)?).ok();
+        }
     }
-    load(engine.wasmtime(), &file).map_or_else(|| Component::new(engine.wasmtime(), bytes), Ok)
+    load(engine.wasmtime(), &code).map_or_else(|| Component::new(engine.wasmtime(), bytes), Ok)
 }
 
-fn code_file(engine: &Engine, compiled: &Compiled, digest: &PluginDigest) -> PathBuf {
-    let settings = settings_digest(engine.wasmtime());
-    compiled.folder.join(format!("{digest}-{settings}.cwasm"))
+/// What became of the compiler in a process of its own.
+enum Elsewhere {
+    Compiled,
+    /// It could not; here it can, or fails with the true error.
+    Failed,
+    /// A signal ended it.
+    Killed(i32),
 }
 
-/// Has this program, started anew, compile into the same folder. What it cannot do is done here, with the true error.
-fn compile_elsewhere(program: &Path, bytes: &[u8]) -> bool {
+/// The compiler was ended by the system.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "its compiler was ended by signal {0}: the plugin takes more than {seconds} s of computing or {gib} GiB of memory to compile, or the machine has too little",
+    seconds = COMPILER_SECONDS,
+    gib = COMPILER_MEMORY >> 30
+)]
+struct Killed(i32);
+
+/// Computing time of the compiler's process. Python, the largest guest known, takes 20 s of two processors where wasmtime
+/// itself is not optimised.
+pub const COMPILER_SECONDS: u64 = 600;
+
+/// Memory of the compiler's process, of which Python takes a quarter.
+pub const COMPILER_MEMORY: u64 = 4 << 30;
+
+/// Where the code of a component is, and what it is tied to.
+struct Code {
+    file: PathBuf,
+    digest: PluginDigest,
+    settings: String,
+}
+
+impl Code {
+    fn of(engine: &Engine, compiled: &Compiled, digest: &PluginDigest) -> Code {
+        let settings = settings_digest(engine.wasmtime());
+        Code {
+            file: compiled.folder.join(format!("{digest}-{settings}.cwasm")),
+            digest: *digest,
+            settings,
+        }
+    }
+
+    fn checksum_file(&self) -> PathBuf {
+        self.file.with_extension("blake3")
+    }
+
+    /// Over the component's digest and the engine's settings too: code that stands under another name is not taken.
+    fn checksum(&self, code: impl Read) -> std::io::Result<String> {
+        let mut hasher = blake3::Hasher::new_derive_key("xhost 2026-11 compiled code v1");
+        hasher.update(self.digest.as_bytes());
+        hasher.update(self.settings.as_bytes());
+        hasher.update_reader(code)?;
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+}
+
+/// Has this program, started anew, compile into the same folder.
+fn compile_elsewhere(program: &Path, bytes: &[u8]) -> Elsewhere {
+    use std::os::unix::process::ExitStatusExt;
     let child = Command::new(program)
         .arg(COMPILE)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    let Ok(mut child) = child else { return false };
+    let Ok(mut child) = child else {
+        return Elsewhere::Failed;
+    };
     let written = child
         .stdin
         .take()
         .is_some_and(|mut stdin| stdin.write_all(bytes).is_ok());
-    child.wait().is_ok_and(|status| status.success()) && written
+    match child.wait() {
+        Ok(status) if status.success() && written => Elsewhere::Compiled,
+        Ok(status) => status.signal().map_or(Elsewhere::Failed, Elsewhere::Killed),
+        Err(_) => Elsewhere::Failed,
+    }
 }
 
 /// Names the engine: another wasmtime, other settings or another processor never see this code.
@@ -83,33 +147,57 @@ fn settings_digest(engine: &wasmtime::Engine) -> String {
     hasher.0.finalize().to_hex()[..16].to_owned()
 }
 
-fn checksum_file(file: &Path) -> PathBuf {
-    file.with_extension("blake3")
+/// A file of ours: no link, and nobody else can have written it.
+fn own_file(path: &Path) -> Option<fs::File> {
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(
+            (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK)
+                .bits()
+                .cast_signed(),
+        )
+        .open(path)
+        .ok()?;
+    let metadata = file.metadata().ok()?;
+    let ours = metadata.is_file()
+        && metadata.uid() == rustix::process::geteuid().as_raw()
+        && metadata.mode() & 0o022 == 0
+        && metadata.nlink() == 1;
+    ours.then_some(file)
 }
 
-fn load(engine: &wasmtime::Engine, file: &Path) -> Option<Component> {
-    let expected = fs::read_to_string(checksum_file(file)).ok()?;
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(fs::File::open(file).ok()?).ok()?;
-    if hasher.finalize().to_hex().as_str() != expected.trim() {
+fn load(engine: &wasmtime::Engine, code: &Code) -> Option<Component> {
+    let mut expected = String::new();
+    own_file(&code.checksum_file())?
+        .take(128)
+        .read_to_string(&mut expected)
+        .ok()?;
+    let file = own_file(&code.file)?;
+    if code.checksum(&file).ok()? != expected {
         return None;
     }
+    // The very file that was read, whatever stands under its name by now.
+    let path = format!("/dev/fd/{}", file.as_raw_fd());
     #[expect(
         unsafe_code,
         reason = "the file is ours alone, and its bytes are those that this engine wrote: see above"
     )]
-    // SAFETY: the folder is private to this user and the bytes match the digest written beside them, so they are what
-    // `precompile_component` of an engine with the same settings produced.
-    let component = unsafe { Component::deserialize_file(engine, file) };
+    // SAFETY: the folder and the file are private to this user, and the bytes match the digest written beside them, so they
+    // are what `precompile_component` of an engine with the same settings produced for this component.
+    let component = unsafe { Component::deserialize_file(engine, path) };
     component.ok()
 }
 
 /// The checksum goes last: a file without one is not used.
-fn save(file: &Path, compiled: &[u8]) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    write_renamed(folder, file, compiled)?;
-    let checksum = blake3::hash(compiled).to_hex();
-    write_renamed(folder, &checksum_file(file), checksum.as_bytes())
+fn save(code: &Code, compiled: &[u8]) -> std::io::Result<()> {
+    let folder = code.file.parent().unwrap_or(Path::new("."));
+    write_renamed(folder, &code.file, compiled)?;
+    write_renamed(
+        folder,
+        &code.checksum_file(),
+        code.checksum(compiled)?.as_bytes(),
+    )
 }
 
 fn write_renamed(folder: &Path, file: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -118,3 +206,6 @@ fn write_renamed(folder: &Path, file: &Path, bytes: &[u8]) -> std::io::Result<()
     temporary.persist(file)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

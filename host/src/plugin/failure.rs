@@ -1,8 +1,10 @@
 //! Why a plugin's call gave no result. The plugin refused, it trapped, it hit a limit, or the host failed: four different
 //! things, each with the plugin's name and version in its text. Each is one trial's failure.
 
+use super::sandbox;
 use std::fmt;
 use wasmtime::Trap;
+use wasmtime::component::ResourceTableError;
 
 /// Which of the four it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,10 @@ pub(super) enum Limit {
     Table(usize),
     /// Bytes of log.
     Log(usize),
+    /// Bytes that are copied at once.
+    Copied,
+    /// Resources held at once.
+    Handles,
 }
 
 impl std::error::Error for Limit {}
@@ -54,6 +60,13 @@ impl fmt::Display for Limit {
             Limit::Memory(bytes) => write!(f, "memory of {} MiB", bytes >> 20),
             Limit::Table(elements) => write!(f, "tables of {elements} elements"),
             Limit::Log(bytes) => write!(f, "log of {} KiB", bytes >> 10),
+            Limit::Copied => write!(
+                f,
+                "what it hands over at once, {} MiB as its result and {} KiB to a call of the host",
+                sandbox::COPIED >> 20,
+                sandbox::COPIED_PER_HOST_CALL >> 10
+            ),
+            Limit::Handles => write!(f, "{} resources held at once", sandbox::HANDLES),
         }
     }
 }
@@ -94,20 +107,22 @@ pub(super) fn classify(error: &wasmtime::Error, stderr: &str) -> (FailureKind, S
     }
 }
 
-/// wasmtime has no types for these two.
+/// wasmtime has no public types for these.
 fn classify_by_text(error: &wasmtime::Error, stderr: &str) -> (FailureKind, String) {
     let text = format!("{:#}", error.root_cause());
-    if text.contains("fuel allocated for hostcalls") {
-        return (
-            FailureKind::Limit,
-            "went past its limit: text handed to the host in one call, 8 MiB".into(),
-        );
+    let past = |limit: &dyn fmt::Display| {
+        let text = format!("went past its limit: {limit}");
+        (FailureKind::Limit, text)
+    };
+    let full = matches!(error.downcast_ref(), Some(ResourceTableError::Full));
+    if full || text.contains("handle limit exceeded") {
+        return past(&Limit::Handles);
     }
-    if error
-        .downcast_ref::<wasmtime::PoolConcurrencyLimitError>()
-        .is_some()
-    {
-        return (FailureKind::Limit, format!("went past its limit: {text}"));
+    if text.contains("fuel allocated for hostcalls") {
+        return past(&Limit::Copied);
+    }
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return past(&text);
     }
     (
         FailureKind::Trap,
@@ -115,17 +130,68 @@ fn classify_by_text(error: &wasmtime::Error, stderr: &str) -> (FailureKind, Stri
     )
 }
 
-/// The last lines of what the guest wrote to stderr: the only place where a Rust panic's message or a Python traceback
-/// exists.
+/// What the guest wrote to stderr at its end, shortened: the only place where a Rust panic's message, a Python traceback or
+/// a JavaScript stack exists. Where it failed and why stand at its two ends. `plugin test` shows all of it.
 fn said(stderr: &str) -> String {
-    const LINES: usize = 6;
-    let lines: Vec<&str> = stderr
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    if lines.is_empty() {
-        return String::new();
+    const FIRST: usize = 2;
+    const LAST: usize = 4;
+    let lines = stderr.lines().filter(|line| !line.trim().is_empty());
+    let lines: Vec<&str> = lines.collect();
+    let own = &lines[last_words(&lines)..];
+    match own {
+        [] => String::new(),
+        own if own.len() <= FIRST + LAST => format!("; it wrote: {}", own.join(" | ")),
+        own => format!(
+            "; it wrote: {} | … | {}",
+            own[..FIRST].join(" | "),
+            own[own.len() - LAST..].join(" | ")
+        ),
     }
-    let tail = &lines[lines.len().saturating_sub(LINES)..];
-    format!("; it wrote: {}", tail.join(" | "))
+}
+
+/// Where a guest's last words begin: what it logged before is not among them.
+fn last_words(lines: &[&str]) -> usize {
+    let begins =
+        |line: &&str| line.starts_with("thread '") || line.starts_with("Traceback (most recent");
+    let is_of_a_stack = |line: &&&str| line.trim_start().starts_with("at ");
+    let stack = lines.iter().rev().take_while(is_of_a_stack).count();
+    match lines.iter().rposition(begins) {
+        Some(at) => at,
+        // A stack in JavaScript stands below the error's words.
+        None if stack > 0 => lines.len().saturating_sub(stack + 1),
+        None => lines.len().saturating_sub(4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+
+    #[test]
+    fn the_ends_of_a_guests_last_words_are_shown_and_what_it_logged_before_is_not() {
+        let logged: String = (0..20).map(|n| format!("[Info] line {n}\n")).collect();
+        let check = |stderr: &str, expected: &str| {
+            assert_eq!(
+                said(&format!("{logged}{stderr}")),
+                format!("; it wrote: {expected}")
+            );
+        };
+        check(
+            "thread '<unnamed>' (1) panicked at src/lib.rs:3:5:\nno\n\nnote: run with it\n",
+            "thread '<unnamed>' (1) panicked at src/lib.rs:3:5: | no | note: run with it",
+        );
+        check(
+            "Traceback (most recent call last):\n  a\n  b\n  c\n  d\n  e\n  f\nValueError: x\n",
+            "Traceback (most recent call last): |   a | … |   d |   e |   f | ValueError: x",
+        );
+        check(
+            "Error: x\n    at a (s.js:1)\n    at b (s.js:2)\n    at c (s.js:3)\n    at d (s.js:4)\n    at e\n    at f\n",
+            "Error: x |     at a (s.js:1) | … |     at c (s.js:3) |     at d (s.js:4) |     at e |     at f",
+        );
+        check(
+            "",
+            "[Info] line 16 | [Info] line 17 | [Info] line 18 | [Info] line 19",
+        );
+        assert_eq!(said("\n \n"), "");
+    }
 }

@@ -1,6 +1,10 @@
 //! A look at a component's bytes before anything compiles them: is it a component, is it within bounds that compile in
 //! reasonable time, which kind of plugin is it, and for which version of the contract was it made?
 
+/// What a component's structure unfolds into.
+mod shape;
+
+use shape::Shape;
 use std::path::PathBuf;
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
@@ -108,6 +112,14 @@ pub enum LoadError {
         /// How much is taken.
         limit: u64,
     },
+    /// Its structure could become anything.
+    #[error("the plugin {name} is put together as no plugin needs to be: {what}")]
+    Composed {
+        /// The plugin.
+        name: String,
+        /// What is in it, and what to do.
+        what: &'static str,
+    },
     /// It exports nothing of ours.
     #[error(
         "{name} is a component, but no xhost plugin: it exports none of xhost:plugin/prompt-builder, xhost:plugin/scorer, xhost:plugin/provider (at version {API_VERSION})"
@@ -181,6 +193,8 @@ pub struct Inspected {
     pub imports: Vec<String>,
     /// Its functions, those of all its modules.
     pub functions: u64,
+    /// Whether it is put together of components that may hand each other text.
+    pub composed: bool,
 }
 
 /// Reads a component's structure without running or compiling anything.
@@ -190,7 +204,9 @@ pub struct Inspected {
 pub fn inspect(name: &str, bytes: &[u8]) -> Result<Inspected, LoadError> {
     let inspected = scan(name, bytes);
     match inspected {
-        Err(LoadError::NotAComponent { .. } | LoadError::Bounds { .. }) => inspected,
+        Err(
+            LoadError::NotAComponent { .. } | LoadError::Bounds { .. } | LoadError::Composed { .. },
+        ) => inspected,
         // What is damaged is told so, rather than what seems to be missing in it.
         _ => validate(name, bytes).and(inspected),
     }
@@ -248,11 +264,14 @@ struct Scan<'a> {
     name: &'a str,
     depth: u32,
     functions: u64,
+    /// Functions by which components speak to each other and to the host: they are compiled, too.
+    canonical: u64,
     modules: u64,
     kinds: Vec<Kind>,
     batch: bool,
     imports: Vec<String>,
     other_version: Option<String>,
+    shape: Shape,
 }
 
 impl<'a> Scan<'a> {
@@ -261,15 +280,19 @@ impl<'a> Scan<'a> {
             name,
             depth: 0,
             functions: 0,
+            canonical: 0,
             modules: 0,
             kinds: Vec::new(),
             batch: false,
             imports: Vec::new(),
             other_version: None,
+            shape: Shape::default(),
         }
     }
 
     fn payload(&mut self, payload: &Payload<'_>) -> Result<(), LoadError> {
+        let shape = self.shape.payload(payload);
+        shape.map_err(|refused| refused.of(self.name))?;
         match payload {
             Payload::Version { encoding, .. } => {
                 self.depth += 1;
@@ -281,7 +304,11 @@ impl<'a> Scan<'a> {
             Payload::End(_) => self.depth = self.depth.saturating_sub(1),
             Payload::CodeSectionStart { count, .. } => {
                 self.functions += u64::from(*count);
-                self.bound("functions", self.functions, FUNCTIONS)?;
+                self.bound_functions()?;
+            }
+            Payload::ComponentCanonicalSection(section) => {
+                self.canonical += u64::from(section.count());
+                self.bound_functions()?;
             }
             Payload::CodeSectionEntry(body) => {
                 self.bound(
@@ -307,6 +334,10 @@ impl<'a> Scan<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    fn bound_functions(&self) -> Result<(), LoadError> {
+        self.bound("functions", self.functions + self.canonical, FUNCTIONS)
     }
 
     fn bound(&self, what: &'static str, count: u64, limit: u64) -> Result<(), LoadError> {
@@ -344,6 +375,7 @@ impl<'a> Scan<'a> {
                 batch: self.batch,
                 imports: self.imports,
                 functions: self.functions,
+                composed: self.shape.parts() > 1,
             }),
             (&[first, second, ..], _) => Err(LoadError::TwoKinds {
                 name,

@@ -8,7 +8,7 @@ use super::engine::Engine;
 use super::fit;
 use super::inspect::{Inspected, Kind, LoadError, SIZE_LIMIT, scan, validate};
 use super::observe::Observer;
-use super::sandbox::Sandbox;
+use super::sandbox::{Borders, Sandbox};
 use crate::experiment::Component as Known;
 use std::fmt;
 use std::io::Read;
@@ -61,6 +61,7 @@ pub(super) struct Loaded {
     file: Option<PathBuf>,
     pub(super) pre: InstancePre<Sandbox>,
     pub(super) exports: Exports,
+    pub(super) borders: Borders,
 }
 
 impl Loaded {
@@ -144,6 +145,10 @@ impl Plugin {
             file: None,
             pre,
             exports,
+            borders: match inspected.composed {
+                true => Borders::Inside,
+                false => Borders::Outside,
+            },
         })
     }
 

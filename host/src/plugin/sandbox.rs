@@ -10,7 +10,7 @@ use rand_chacha::rand_core::SeedableRng;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
-use wasmtime::{CallHook, ResourceLimiter, Store, Trap};
+use wasmtime::{CallHook, ResourceLimiter, Store, StoreContextMut, Trap};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamError, subscribe};
@@ -21,20 +21,38 @@ pub(super) const TABLE_ELEMENTS: usize = 20_000;
 const MEMORY: usize = 256 << 20;
 const LOG: usize = 64 << 10;
 const STDERR: usize = 64 << 10;
-const HANDLES: usize = 1_024;
-/// Bytes that one call may hand over in one direction.
-const COPIED: usize = 8 << 20;
+/// Resources, such as streams and pollables, that a guest holds at once, lent ones included.
+pub(super) const HANDLES: usize = 1_024;
+/// Bytes that a guest may hand over in a result.
+pub(super) const COPIED: usize = 8 << 20;
+/// Bytes that a guest may hand over in one call of the host: twice what a stream takes at once. A loop of such calls is
+/// what the host copies for its price in fuel.
+pub(super) const COPIED_PER_HOST_CALL: usize = 128 << 10;
 /// About 1.2 s of arithmetic.
 const FUEL: u64 = 10_000_000_000;
 /// So that a budget is not eaten by the size of the input.
 const FUEL_PER_INPUT_BYTE: u64 = 2_000;
-/// What one call of the host costs a guest: loops of cheap calls end as loops do.
-const FUEL_PER_HOST_CALL: u64 = 20_000;
+/// What one call of the host costs a guest, for the dearest that there is takes a tenth of a millisecond: loops of such
+/// calls end as loops do.
+const FUEL_PER_HOST_CALL: u64 = 100_000;
 /// Every guest believes that it runs at this instant: 2000-01-01 00:00:00 UTC.
 const WALL_CLOCK: Duration = Duration::from_secs(946_684_800);
 
+/// Where text crosses from one memory to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Borders {
+    /// Between guest and host alone, where it is bounded.
+    Outside,
+    /// Between components of the guest, too: the runtime copies it, as much as there is memory, and takes no fuel for it.
+    Inside,
+}
+
+/// A crossing inside of a guest costs this part of its memory in fuel: at most what copying all of it takes.
+const BYTES_PER_FUEL: u64 = 4;
+
 /// The state of one instance.
 pub(super) struct Sandbox {
+    borders: Borders,
     wasi: WasiCtx,
     table: ResourceTable,
     stderr: Tail,
@@ -48,20 +66,43 @@ pub(super) fn store(
     engine: &wasmtime::Engine,
     seed: [u8; 32],
     input_bytes: usize,
+    borders: Borders,
 ) -> wasmtime::Result<Store<Sandbox>> {
-    let mut store = Store::new(engine, Sandbox::new(seed));
+    let mut store = Store::new(engine, Sandbox::new(seed, borders));
     store.limiter(|sandbox| sandbox);
     store.set_fuel(FUEL.saturating_add(FUEL_PER_INPUT_BYTE.saturating_mul(input_bytes as u64)))?;
     store.set_hostcall_fuel(COPIED);
     store.set_max_component_handles(HANDLES);
-    store.call_hook(|mut context, hook| match hook {
-        CallHook::CallingHost => match context.get_fuel()?.checked_sub(FUEL_PER_HOST_CALL) {
-            Some(left) => context.set_fuel(left),
-            None => Err(Trap::OutOfFuel.into()),
-        },
-        _ => Ok(()),
-    });
+    store.call_hook(|context, hook| on_the_border(context, &hook));
     Ok(store)
+}
+
+/// What a call of the host costs, and how much it may carry. Calls of the runtime itself, such as `memory.grow`, pass here
+/// too.
+fn on_the_border(
+    mut context: StoreContextMut<'_, Sandbox>,
+    hook: &CallHook,
+) -> wasmtime::Result<()> {
+    match hook {
+        CallHook::CallingHost => {
+            let inside = match context.data().borders {
+                Borders::Outside => 0,
+                Borders::Inside => context.data().memory as u64 / BYTES_PER_FUEL,
+            };
+            let price = FUEL_PER_HOST_CALL + inside;
+            let left = context.get_fuel()?.checked_sub(price);
+            context.set_hostcall_fuel(COPIED_PER_HOST_CALL);
+            left.map_or_else(
+                || Err(Trap::OutOfFuel.into()),
+                |left| context.set_fuel(left),
+            )
+        }
+        CallHook::ReturningFromHost => {
+            context.set_hostcall_fuel(COPIED);
+            Ok(())
+        }
+        CallHook::CallingWasm | CallHook::ReturningFromWasm => Ok(()),
+    }
 }
 
 /// Everything that a guest can import.
@@ -77,7 +118,7 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Sandb
 }
 
 impl Sandbox {
-    fn new(seed: [u8; 32]) -> Sandbox {
+    fn new(seed: [u8; 32], borders: Borders) -> Sandbox {
         let stderr = Tail::default();
         let mut insecure = seed;
         insecure[0] ^= 0xff;
@@ -99,6 +140,7 @@ impl Sandbox {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         Sandbox {
+            borders,
             wasi,
             table,
             stderr,
@@ -150,11 +192,12 @@ impl ResourceLimiter for Sandbox {
         desired: usize,
         _: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired > MEMORY {
+        // Of all its memories together. None ever shrinks, so the sum is the peak.
+        let sum = self.memory.saturating_add(desired.saturating_sub(current));
+        if sum > MEMORY {
             return Err(Limit::Memory(MEMORY).into());
         }
-        // A memory never shrinks, so the sum is the peak.
-        self.memory += desired.saturating_sub(current);
+        self.memory = sum;
         Ok(true)
     }
 

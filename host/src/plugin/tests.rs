@@ -185,3 +185,68 @@ fn a_component_that_is_cut_off_or_damaged_anywhere_is_refused_or_read_and_never_
         drop(inspect("guest", &damaged));
     }
 }
+
+#[test]
+fn what_a_component_unfolds_into_is_counted_without_unfolding_it() {
+    let component = |inside: &str| bytes(&format!("(component {inside})"));
+    let doubling = |levels: usize| {
+        let level = |n: usize| {
+            let twice = format!("(instance (instantiate $c{}))", n - 1).repeat(2);
+            format!("(component $c{n} {twice})")
+        };
+        let levels: String = (1..=levels).map(level).collect();
+        component(&format!("(component $c0) {levels}"))
+    };
+    // Twelve levels are 8,191 instances, thirteen 16,383.
+    check(&doubling(12), NO_KIND);
+    check(
+        &doubling(13),
+        "the plugin guest has 16383 instances; the limit is 10000",
+    );
+    let composed = |inside: &str, what: &str| {
+        check(
+            &component(inside),
+            &format!("the plugin guest is put together as no plugin needs to be: {what}"),
+        );
+    };
+    composed(
+        "(component $a (import \"b\" (component $b)) (instance (instantiate $b)))",
+        "a component inside of it is an argument of another one; name it where it is instantiated",
+    );
+}
+
+#[test]
+fn a_plugin_of_several_components_with_code_is_told_from_one_of_one() {
+    let code = "(core module $m (func (export \"f\"))) (core instance $i (instantiate $m)) \
+                (func (export \"f\") (canon lift (core func $i \"f\")))";
+    let plugin = "(instance $p) (export \"xhost:plugin/scorer@0.1.0\" (instance $p))";
+    let one = format!("(component $a {code}) (instance (instantiate $a))");
+    for (inside, expected) in [
+        (code.to_owned(), false),
+        (one.clone(), false),
+        (format!("{one} (instance (instantiate $a))"), true),
+        (format!("{one} {code}"), true),
+    ] {
+        let bytes = bytes(&format!("(component {inside} {plugin})"));
+        let inspected = inspect("guest", &bytes).expect("it is a plugin");
+        assert_eq!(inspected.composed, expected, "{inside}");
+    }
+}
+
+#[test]
+fn depth_declarations_and_items_are_bounded() {
+    let inside = |levels: usize| {
+        let text = "(component ".repeat(levels) + &")".repeat(levels);
+        bytes(&text)
+    };
+    check(&inside(16), NO_KIND);
+    check(
+        &inside(17),
+        "the plugin guest has 17 components inside of each other; the limit is 16",
+    );
+    let globals = "(global i32 (i32.const 0))".repeat(500_001);
+    check(
+        &bytes(&format!("(component (core module {globals}))")),
+        "the plugin guest has 500001 items in its modules; the limit is 500000",
+    );
+}

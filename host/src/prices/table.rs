@@ -138,7 +138,7 @@ impl Table {
                 .or_else(|| cells.overlaid(&live, &suffix))?;
             let batch = cells.batch(&suffix, &live, discounted);
             Some(Tier {
-                above: thousands * 1_000,
+                above: thousands.checked_mul(1_000)?,
                 live,
                 batch,
             })

@@ -128,8 +128,16 @@ struct Measure {
     n: u64,
 }
 
-/// The most labels that are counted by name: a scorer may make up a new one for every trial.
+/// The most labels, and measures, that are counted by name: a scorer may make up a new one for every trial.
 const LABELS: usize = 100;
+const MEASURES: usize = 100;
+
+/// Characters of a label's or a measure's name that tell it from others.
+const NAME: usize = 200;
+
+/// What is not counted by name.
+const OTHER_LABELS: &str = "(other labels)";
+const OTHER_MEASURES: &str = "(other measures)";
 
 /// What a summary reads in a line of the results.
 #[derive(Deserialize)]
@@ -211,10 +219,17 @@ impl Tally {
     }
 
     fn measure(&mut self, scorer: String, name: String) -> &mut Measure {
-        let known = self
-            .measures
-            .iter()
-            .position(|measure| measure.scorer == scorer && measure.name == name);
+        let position = |name: &str| {
+            let is_it = |measure: &Measure| measure.scorer == scorer && measure.name == name;
+            self.measures.iter().position(is_it)
+        };
+        let mut name = cut(name);
+        let mut known = position(&name);
+        let of_scorer = |measure: &&Measure| measure.scorer == scorer;
+        if known.is_none() && self.measures.iter().filter(of_scorer).count() >= MEASURES {
+            name = OTHER_MEASURES.to_owned();
+            known = position(&name);
+        }
         let index = known.unwrap_or_else(|| {
             let (moments, labels) = (Moments::default(), BTreeMap::new());
             self.measures.push(Measure {
@@ -267,6 +282,8 @@ impl Measure {
     fn add(&mut self, sample: u64, value: &Value) {
         self.n += 1;
         match value {
+            // Different measures have no mean together.
+            _ if self.name == OTHER_MEASURES => {}
             Value::Bool(boolean) => self
                 .moments
                 .add(sample, f64::from(u8::from(*boolean)), true),
@@ -274,12 +291,12 @@ impl Measure {
                 self.moments
                     .add(sample, number.as_f64().unwrap_or(0.0), false);
             }
-            Value::String(label)
-                if self.labels.len() < LABELS || self.labels.contains_key(label) =>
-            {
-                *self.labels.entry(label.clone()).or_default() += 1;
+            Value::String(label) => {
+                let label = cut(label.clone());
+                let counted = self.labels.len() < LABELS || self.labels.contains_key(&label);
+                let label = if counted { label } else { OTHER_LABELS.into() };
+                *self.labels.entry(label).or_default() += 1;
             }
-            Value::String(_) => *self.labels.entry("(other labels)".into()).or_default() += 1,
             Value::Null | Value::Array(_) | Value::Object(_) => {}
         }
     }
@@ -335,6 +352,14 @@ impl Totals {
             totals.tokens.merge(&config.tokens);
         }
         totals
+    }
+}
+
+/// A name, short enough to be kept until the end.
+fn cut(name: String) -> String {
+    match name.char_indices().nth(NAME) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name,
     }
 }
 

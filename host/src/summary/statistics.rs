@@ -26,7 +26,7 @@ struct Cluster {
 pub struct Estimate {
     /// How many values.
     pub n: u64,
-    /// Their mean; none of nothing.
+    /// Their mean; none of nothing, and none where their sum is no finite number.
     pub mean: Option<f64>,
     /// Its standard error, clustered by sample; none below two samples.
     pub stderr: Option<f64>,
@@ -82,11 +82,13 @@ impl Moments {
         } else {
             stderr.map(|stderr| (mean - Z * stderr, mean + Z * stderr))
         };
+        // Sums of a scorer's numbers can leave the range of numbers; what they then come to is not known.
+        let known = |value: &f64| value.is_finite();
         Estimate {
             n: all.n,
-            mean: Some(mean),
-            stderr,
-            interval,
+            mean: Some(mean).filter(known),
+            stderr: stderr.filter(known),
+            interval: interval.filter(|(low, high)| known(low) && known(high)),
         }
     }
 

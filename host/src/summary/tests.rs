@@ -252,3 +252,40 @@ fn the_table_of_a_sweep_names_the_settings_that_differ() {
     .join("\n");
     assert_eq!(render(&summary(configs, None)), expected);
 }
+
+#[test]
+fn names_that_are_never_the_same_twice_and_endless_ones_are_not_kept() {
+    let long = "x".repeat(100_000);
+    let lines: Vec<Vec<u8>> = (0..300)
+        .map(|n| {
+            let label = json!(format!("{n} {long}"));
+            let measure = format!("{n} {long}");
+            line(
+                &[
+                    ("s", "label", label),
+                    ("s", &measure, json!(1.0)),
+                    ("other", "correct", json!(true)),
+                ],
+                None,
+            )
+        })
+        .collect();
+    let summary = tally(&["s", "other"], &lines);
+    let [labels, .., others, right] = summary.scorers.as_slice() else {
+        panic!("{:?}", summary.scorers.len());
+    };
+    assert_eq!(
+        summary.scorers.len(),
+        102,
+        "a hundred, the others, and the other scorer's"
+    );
+    assert_eq!(labels.labels.len(), 101);
+    assert_eq!(labels.labels["(other labels)"], 200);
+    assert_eq!(
+        (others.name.as_deref(), others.n, others.mean),
+        (Some("(other measures)"), 201, None)
+    );
+    assert_eq!((right.scorer.as_str(), right.mean), ("other", Some(1.0)));
+    let kept = serde_json::to_string(&summary).expect("it is JSON").len();
+    assert!(kept < 100_000, "{kept} bytes");
+}

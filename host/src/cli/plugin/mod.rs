@@ -11,7 +11,8 @@ mod share;
 
 use super::{Exit, Failure, places};
 use crate::plugin::inspect::SIZE_LIMIT;
-use crate::plugin::{Compiled, Engine, Plugin, builtin};
+use crate::plugin::{COMPILER_MEMORY, COMPILER_SECONDS, Compiled, Engine, Plugin, builtin};
+use rlimit::Resource;
 use serde_json::json;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -104,8 +105,17 @@ async fn show(plugin: Option<&Path>, as_json: bool) -> Result<Exit, Failure> {
 }
 
 /// Compiles the component on stdin into the cache. Started by this very program, so that the compiler's memory is not
-/// the run's.
+/// the run's, and neither is its end.
 pub(super) fn compile() -> Result<Exit, Failure> {
+    for (resource, most) in [
+        (Resource::CPU, COMPILER_SECONDS),
+        (Resource::DATA, COMPILER_MEMORY),
+    ] {
+        let limited = resource
+            .get()
+            .and_then(|(soft, hard)| resource.set(soft.min(most), hard));
+        limited.map_err(Failure::wrong)?;
+    }
     let mut bytes = Vec::new();
     std::io::stdin()
         .lock()

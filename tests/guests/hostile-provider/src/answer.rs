@@ -30,8 +30,11 @@ pub fn completion(attack: &str, body: &str) -> Result<Completion, Fault> {
             cache_write: count("/none"),
             reasoning: count("/usage/completion_tokens_details/reasoning_tokens"),
         },
-        model: body["model"].as_str().unwrap_or_default().to_owned(),
-        extra: None,
+        model: match attack {
+            "huge-model" => "m".repeat(2 << 20),
+            _ => body["model"].as_str().unwrap_or_default().to_owned(),
+        },
+        extra: (attack == "bad-extra").then(|| "{\"half\": ".to_owned()),
     })
 }
 
@@ -74,7 +77,7 @@ pub fn allowances(headers: &[Header]) -> Vec<Allowance> {
     }]
 }
 
-fn fault_of(kind: FaultKind, message: &str, retry_after_ms: Option<u64>) -> Fault {
+pub fn fault_of(kind: FaultKind, message: &str, retry_after_ms: Option<u64>) -> Fault {
     Fault {
         kind,
         message: message.to_owned(),

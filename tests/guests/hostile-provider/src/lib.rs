@@ -1,10 +1,11 @@
 //! A hostile provider. `params.attack` says what it tries; `../README.md` says what the host must answer.
 //!
 //! Without an attack it speaks the smallest part of OpenAI's chat API: texts go out, one text comes back. Each attack
-//! changes one thing about that, in `profile` (what `describe` says), `request` (what `encode` builds) or `answer`
-//! (what `decode`, `diagnose` and `allowances` make of what came back).
+//! changes one thing about that, in `profile` (what `describe` says), `request` (what `encode` builds), `answer` (what
+//! `decode`, `diagnose` and `allowances` make of what came back) or `batch` (all of the batch half).
 
 mod answer;
+mod batch;
 mod profile;
 mod request;
 
@@ -18,7 +19,7 @@ use xhost::plugin::types::{Completion, Prompt, Refusal};
 // The macro's own output holds `unsafe` code; it is the canonical ABI.
 #[expect(unsafe_code, reason = "generated glue")]
 mod bindings {
-    wit_bindgen::generate!({ world: "provider-plugin", path: "../../../wit" });
+    wit_bindgen::generate!({ world: "batch-provider-plugin", path: "../../../wit" });
 
     export!(Hostile with_types_in self);
 

@@ -1,11 +1,11 @@
 //! What `describe` says: attacks on where requests go and on which secret goes with them. `profile` also knows the
 //! names of all attacks, since it is what a run asks first.
 
-use crate::bindings::exports::xhost::plugin::provider::Auth;
+use crate::bindings::exports::xhost::plugin::provider::{Auth, BatchLimits};
 use crate::{Profile, Refusal};
 
-/// The attacks that the other two files carry out.
-const ELSEWHERE: [&str; 24] = [
+/// The attacks that the other files carry out, but those of batches.
+const ELSEWHERE: [&str; 27] = [
     "none",
     "other-host",
     "other-origin",
@@ -23,9 +23,12 @@ const ELSEWHERE: [&str; 24] = [
     "cookie",
     "content-length",
     "bad-json-body",
+    "deep-body",
     "huge-body",
     "random-body",
     "endless-usage",
+    "huge-model",
+    "bad-extra",
     "error-as-answer",
     "endless-retry-after",
     "never-give-up",
@@ -57,7 +60,21 @@ pub fn profile(attack: &str) -> Result<Profile, Refusal> {
         "key-variable-name" => profile.key_variable = "A=B\0".to_owned(),
         "auth-host" => profile.auth = Auth::Header("host".to_owned()),
         "auth-injection" => profile.auth = Auth::Header("x-key\r\nx-other".to_owned()),
+        "huge-api" => profile.api = "a".repeat(2 << 20),
+        "many-headers" => profile.response_headers = vec!["x".to_owned(); 100_000],
         "set-cookie" => profile.response_headers.push("set-cookie".to_owned()),
+        "batch-no-room" => {
+            profile.batch = Some(BatchLimits {
+                requests: 0,
+                bytes: 0,
+            });
+        }
+        batch if batch.starts_with("batch") => {
+            profile.batch = Some(BatchLimits {
+                requests: u32::MAX,
+                bytes: u64::MAX,
+            });
+        }
         known if ELSEWHERE.contains(&known) => {}
         other => {
             return Err(Refusal::BadParams(format!(

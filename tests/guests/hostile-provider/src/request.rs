@@ -49,6 +49,10 @@ pub fn request(attack: &str, model: &str, prompt: &Prompt) -> Result<HttpRequest
     }
     match attack {
         "bad-json-body" => request.body = Some("{\"model\": ".to_owned()),
+        "deep-body" => {
+            let depth = 100_000;
+            request.body = Some(format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
+        }
         "huge-body" => request.body = Some(format!("\"{}\"", "x".repeat(50_000_000))),
         // Every run would ask, and pay for, something else if the randomness were real.
         "random-body" => {

@@ -1,5 +1,7 @@
 //! Attacks that return a value of the right type that the contract forbids.
 
+use std::hint::black_box;
+
 use crate::bindings::xhost::plugin::log::{Level, log};
 use crate::exhaust::question;
 use crate::{Score, Step, label, number};
@@ -19,6 +21,31 @@ pub fn deep_extra() -> Score {
         "[".repeat(depth),
         "]".repeat(depth)
     ))
+}
+
+/// What 0/0 is in bits, which processors differ in.
+pub fn bits_of_nothing() -> Score {
+    let zero = black_box(0.0_f64);
+    let negative = black_box(-1.0_f64).sqrt();
+    label(format!(
+        "{:016x} {:016x} {:08x}",
+        (zero / zero).to_bits(),
+        negative.to_bits(),
+        ((zero / zero) as f32).to_bits()
+    ))
+}
+
+pub fn sampling_of_nothing() -> Step {
+    let mut asked = question("judge", "How warm?");
+    asked.prompt.sampling.temperature = Some(f64::NAN);
+    Step::Ask(vec![asked])
+}
+
+/// As `deep_extra`, on its way into a request's body.
+pub fn deep_ask() -> Step {
+    let mut asked = question("judge", "How deep?");
+    asked.prompt.sampling.extra = deep_extra().extra;
+    Step::Ask(vec![asked])
 }
 
 /// Text that would retitle a terminal, clear it, and forge a line of somebody else's log.
