@@ -25,6 +25,9 @@ pub mod json;
 /// Where two documents differ.
 pub mod difference;
 
+/// Sorting what may not fit into memory.
+pub(crate) mod sort;
+
 /// Credentials: read in one place, shown in none.
 pub mod secret;
 

@@ -1,13 +1,8 @@
-//! That no two rows have the same id, without holding all ids: hashes are sorted in runs, the runs lie in temporary files,
-//! and a merge finds equal neighbours.
+//! That no two rows have the same id, without holding all ids: their hashes are sorted on disk, so that equal ones are
+//! neighbours.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
-
-/// A run in memory: 1 MiB.
-const RUN: usize = 65_536;
+use crate::sort::Sorter;
+use std::io;
 
 /// 16 bytes of blake3: among a thousand million ids, two that differ meet by chance once in 10^20 datasets.
 pub(super) fn hash(id: &str) -> u128 {
@@ -17,69 +12,23 @@ pub(super) fn hash(id: &str) -> u128 {
 
 /// The ids so far.
 #[derive(Default)]
-pub(super) struct Unique {
-    run: Vec<u128>,
-    sorted: Vec<File>,
-}
+pub(super) struct Unique(Sorter<16>);
 
 impl Unique {
     pub(super) fn add(&mut self, id: &str) -> io::Result<()> {
-        self.run.push(hash(id));
-        if self.run.len() == RUN {
-            self.put_away()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn put_away(&mut self) -> io::Result<()> {
-        self.run.sort_unstable();
-        let mut file = BufWriter::new(tempfile::tempfile()?);
-        for hash in self.run.drain(..) {
-            file.write_all(&hash.to_be_bytes())?;
-        }
-        let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.rewind()?;
-        self.sorted.push(file);
-        Ok(())
+        self.0.add(hash(id).to_be_bytes())
     }
 
     /// A hash that is there twice.
-    pub(super) fn duplicate(mut self) -> io::Result<Option<u128>> {
-        self.run.sort_unstable();
-        let in_memory = self.run.into_iter().map(Ok);
-        let mut runs: Vec<Box<dyn Iterator<Item = io::Result<u128>>>> = vec![Box::new(in_memory)];
-        for file in self.sorted {
-            runs.push(Box::new(hashes(file)));
-        }
-        let mut heads = BinaryHeap::new();
-        for (index, run) in runs.iter_mut().enumerate() {
-            if let Some(hash) = run.next().transpose()? {
-                heads.push(Reverse((hash, index)));
-            }
-        }
+    pub(super) fn duplicate(self) -> io::Result<Option<u128>> {
         let mut last = None;
-        while let Some(Reverse((hash, index))) = heads.pop() {
-            if last == Some(hash) {
-                return Ok(Some(hash));
+        for hash in self.0.sorted()? {
+            let hash = Some(u128::from_be_bytes(hash?));
+            if last == hash {
+                return Ok(hash);
             }
-            last = Some(hash);
-            if let Some(next) = runs[index].next().transpose()? {
-                heads.push(Reverse((next, index)));
-            }
+            last = hash;
         }
         Ok(None)
     }
-}
-
-fn hashes(file: File) -> impl Iterator<Item = io::Result<u128>> {
-    let mut reader = BufReader::with_capacity(16 << 10, file);
-    std::iter::from_fn(move || {
-        let mut bytes = [0; 16];
-        match reader.read_exact(&mut bytes) {
-            Ok(()) => Some(Ok(u128::from_be_bytes(bytes))),
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => None,
-            Err(e) => Some(Err(e)),
-        }
-    })
 }
