@@ -4,7 +4,7 @@
 //! ```text
 //! {"key":"64 hexadecimal characters","status":200,
 //!  "meta":{"api":"…","model":"…","headers":[["name","value"]],"created_ms":0,"latency_ms":0},
-//!  "bind":"64 hexadecimal characters, see `record`","body":"the provider's bytes" (or "body_b64" where they are not UTF-8),
+//!  "bind":"64 hexadecimal characters, see `record`","body":"the provider's bytes" (or "body_b64" where they are no UTF-8, or very long),
 //!  "request":{"endpoint":"…","method":"…","target":"…","headers":[],"body":"…","epoch":1,"repeat":0,"salt":""}}
 //! ```
 //!
@@ -28,6 +28,9 @@ const LEVEL: i32 = 3;
 
 /// base64 takes four characters for three bytes, and JSON up to six for one.
 const LINE_LIMIT: u64 = 2 << 30;
+
+/// A longer text is written as base64, as bytes are: escaped, a hostile one would be six times as long.
+const TEXT_BYTES: usize = 15 << 20;
 
 /// Answers of one commit, and the bytes after which it ends early.
 const GROUP: usize = 256;
@@ -132,8 +135,8 @@ pub fn write_line(stored: &Stored) -> Vec<u8> {
     } = stored.answer.clone();
     let text = String::from_utf8(body.to_vec());
     let (body, body_b64) = match text {
-        Ok(text) => (Some(text), None),
-        Err(bytes) => (None, Some(STANDARD.encode(bytes.as_bytes()))),
+        Ok(text) if text.len() <= TEXT_BYTES => (Some(text), None),
+        _ => (None, Some(STANDARD.encode(&body))),
     };
     let line = Line {
         key: stored.digest.to_string(),

@@ -1,17 +1,10 @@
-//! An answer as a line of `responses-*.jsonl.zst`: the body as text where it is UTF-8, so that `zstdcat | jq` shows it, else
-//! as base64. A line has one spelling only.
+//! An answer as a line of `responses-*.jsonl.zst`: a line of `xhost store export` without its request, so that whoever reads
+//! one reads the other. A bundle takes one spelling only, and no credential.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use xhost_store::{Answer, Digest};
+use xhost_store::{Answer, Digest, Entry, Stored, parse_line, write_line};
 
-/// No line is longer. A larger body is written as base64, which takes four bytes for three, whatever they are.
+/// No line is longer: a larger body is written as base64, which takes four bytes for three, whatever they are.
 pub(super) const LINE_BYTES: u64 = 96 << 20;
-
-/// Escaping makes at most six bytes of one.
-const TEXT_BYTES: usize = 15 << 20;
 
 /// The HTTP client takes no larger one.
 const BODY_BYTES: usize = 64 << 20;
@@ -27,68 +20,21 @@ const CREDENTIAL_HEADERS: [&str; 7] = [
     "x-goog-api-key",
 ];
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    key: String,
-    status: u16,
-    meta: Meta,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    body: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    body_base64: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Meta {
-    api: String,
-    model: String,
-    headers: Vec<(String, String)>,
-    created_ms: u64,
-    latency_ms: u32,
-}
-
 /// The line of an answer, with the line feed.
 pub(super) fn write(key: &Digest, answer: &Answer) -> Result<Vec<u8>, String> {
-    let Answer {
-        body,
-        status,
-        api,
-        model,
-        headers,
-        created_ms,
-        latency_ms,
-    } = answer;
-    if body.len() > BODY_BYTES {
-        return Err(format!(
-            "has {} bytes, more than a bundle takes",
-            body.len()
-        ));
+    if answer.body.len() > BODY_BYTES {
+        let bytes = answer.body.len();
+        return Err(format!("has {bytes} bytes, more than a bundle takes"));
     }
-    let text = std::str::from_utf8(body)
-        .ok()
-        .filter(|text| text.len() <= TEXT_BYTES);
-    let line = Line {
-        key: key.to_string(),
-        status: *status,
-        meta: Meta {
-            api: api.clone(),
-            model: model.clone(),
-            headers: headers
-                .iter()
-                .filter(|header| may_go(&header.0))
-                .cloned()
-                .collect(),
-            created_ms: *created_ms,
-            latency_ms: *latency_ms,
-        },
-        body: text.map(str::to_owned),
-        body_base64: text.is_none().then(|| STANDARD.encode(body)),
-    };
-    let mut bytes = serde_json::to_vec(&line).map_err(|error| error.to_string())?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    let mut answer = answer.clone();
+    answer.headers.retain(|header| may_go(&header.0));
+    let mut line = write_line(&Stored {
+        digest: *key,
+        answer,
+        request: None,
+    });
+    line.push(b'\n');
+    Ok(line)
 }
 
 fn may_go(header: &str) -> bool {
@@ -99,41 +45,14 @@ fn may_go(header: &str) -> bool {
 
 /// Reads a line, with its line feed.
 pub(super) fn read(line: &[u8]) -> Result<(Digest, Answer), String> {
-    let none = |error: serde_json::Error| format!("is no answer: {error}");
-    let read: Line = serde_json::from_slice(line).map_err(none)?;
-    let key = read.key.parse().map_err(|_| "has no digest".to_owned())?;
-    let body = match (read.body, read.body_base64) {
-        (Some(text), None) => Bytes::from(text),
-        (None, Some(text)) => {
-            let bytes = STANDARD.decode(text);
-            Bytes::from(bytes.map_err(|error| format!("has no base64: {error}"))?)
-        }
-        _ => return Err("has no body, or two".into()),
-    };
-    let Meta {
-        api,
-        model,
-        headers,
-        created_ms,
-        latency_ms,
-    } = read.meta;
-    let answer = Answer {
-        body,
-        status: read.status,
-        api,
-        model,
-        headers,
-        created_ms,
-        latency_ms,
-    };
+    let parsed = parse_line(line).map_err(|error| format!("is no answer: {error}"))?;
+    let Entry { digest, answer, .. } = parsed;
     if !(200..300).contains(&answer.status) {
-        return Err(format!(
-            "has the status {}, which is no answer's",
-            answer.status
-        ));
+        let status = answer.status;
+        return Err(format!("has the status {status}, which is no answer's"));
     }
-    match write(&key, &answer)? == line {
-        true => Ok((key, answer)),
+    match write(&digest, &answer)? == line {
+        true => Ok((digest, answer)),
         false => Err("is not written as bundles are".into()),
     }
 }
@@ -182,11 +101,8 @@ mod tests {
         for (from, to) in [
             ("\"status\":200", "\"status\": 200"),
             ("\"status\":200", "\"status\":500"),
-            ("\"body\":\"{}\"", "\"body_base64\":\"e30=\""),
-            (
-                "\"body\":\"{}\"",
-                "\"body\":\"{}\",\"body_base64\":\"e30=\"",
-            ),
+            ("\"body\":\"{}\"", "\"body_b64\":\"e30=\""),
+            ("\"body\":\"{}\"", "\"body\":\"{}\",\"body_b64\":\"e30=\""),
             ("\"x-request-id\"", "\"cookie\""),
         ] {
             let changed = text.replace(from, to);

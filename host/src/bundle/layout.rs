@@ -22,13 +22,13 @@ pub(super) const CONFIG: &str = "application/vnd.xhost.bundle.config.v1+json";
 pub(super) const TRIALS: &str = "application/vnd.xhost.trials.v1.jsonl+zstd";
 pub(super) const ROWS: &str = "application/vnd.xhost.rows.v1.jsonl+zstd";
 pub(super) const PLUGIN: &str = "application/wasm";
-pub(super) const RESPONSES: &str = "application/vnd.xhost.responses.v1.jsonl+zstd";
+pub(super) const RESPONSES: &str = "application/vnd.xhost.responses.v2.jsonl+zstd";
 
 /// The name of the file for a person who unpacks the bundle with OCI's tools.
 const TITLE: &str = "org.opencontainers.image.title";
 
-/// The version of the config below.
-pub(super) const FORMAT: u32 = 1;
+/// The version of the config below, and of the lines of answers.
+pub(super) const FORMAT: u32 = 2;
 
 /// How requests are named.
 pub(super) const KEY_SCHEMA: &str = "xhost request v1";

@@ -465,7 +465,10 @@ fn a_forged_bundle_is_refused_whatever_of_its_inside_does_not_fit() {
         &forged(&|forge| forge.config.run_digest = "0".repeat(64)),
         "run's digest",
     );
-    refused(&forged(&|forge| forge.config.format = 2), "another version");
+    refused(
+        &forged(&|forge| forge.config.format += 1),
+        "another version",
+    );
     refused(
         &forged(&|forge| forge.config.key_schema = "v2".into()),
         "another version",
