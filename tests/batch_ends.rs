@@ -2,8 +2,8 @@
 //! reason, or queued again.
 
 use crate::batch::{DIALECTS, RUN, experiment, place};
-use crate::support::{Place, Simulator};
-use serde_json::Value;
+use crate::support::{Place, Ran, Simulator};
+use serde_json::{Value, json};
 
 /// The requests of each batch.
 const REQUESTS: usize = 12;
@@ -54,6 +54,20 @@ fn all_answered(dialect: (&str, &str), end: &str, batches: u64, useless: u64) {
     assert_eq!(stats["repeated"], 0, "{what}");
     assert_eq!(stats["batches"], batches, "{what}");
     assert_eq!(useless_lines(&place), useless, "{what}");
+}
+
+#[test]
+fn an_answer_of_a_batch_is_stored_with_its_request() {
+    for dialect in DIALECTS {
+        let (place, _simulator) = ends(dialect, "completed", 0);
+        let mut stat = place.xhost();
+        stat.args(["store", "stat", "--json", "--store", "s.redb"]);
+        let told = Ran::of(&mut stat).expect(0).stdout();
+        let stat: Value = serde_json::from_str(&told).expect("it prints JSON");
+        let stat = &stat["stat"];
+        let count = json!(REQUESTS);
+        assert_eq!((&stat["answers"], &stat["requests"]), (&count, &count));
+    }
 }
 
 #[test]

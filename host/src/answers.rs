@@ -166,7 +166,12 @@ impl Answers {
         // Held until the answer is stored, or there is none.
         let (wish, _claim) = loop {
             match self.stored(&place, question, asker, want).await? {
-                Stored::Used(answered) => return Ok((Arc::new(answered), Origin::Hit)),
+                Stored::Used(answered) => {
+                    if batches.is_some() {
+                        self.complete(&place).await;
+                    }
+                    return Ok((Arc::new(answered), Origin::Hit));
+                }
                 Stored::NotUsed(_) if terms.mode == Mode::Replace => break (Wish::Replace, None),
                 Stored::NotUsed(why) => objection = Some(why),
                 Stored::Absent(_) if terms.mode == Mode::Only => {
@@ -210,6 +215,25 @@ impl Answers {
             completion,
         };
         Ok((Arc::new(answered), Origin::Call))
+    }
+
+    /// A batch's answer is stored without its request, whose body nobody keeps while the batch is on its way. Who finds the
+    /// answer has the request; it goes along with the next commit, and nobody waits for it.
+    async fn complete(&self, place: &Place<'_>) {
+        let Ok(None) = self.store.request(&place.digest) else {
+            return;
+        };
+        if let (Ok(Some(answer)), Some(writes)) = (self.store.get(&place.digest), self.writes()) {
+            let entry = Entry {
+                request: Some(place.request.stored()),
+                ..Entry::from((place.digest, answer))
+            };
+            let (acknowledged, _) = oneshot::channel();
+            // Where the writer is gone, the run ends, and says why.
+            let _ = writes
+                .send(Write::Answer(Box::new(entry), acknowledged))
+                .await;
+        }
     }
 
     /// A call whose answer the store neither has nor gets.
