@@ -83,5 +83,11 @@ mod serve;
 /// The store's own commands.
 mod store;
 
+/// What people have from other tools.
+mod imports;
+
+/// Memory that does not grow with what passes through.
+mod flat;
+
 /// The program killed again and again.
 mod kills;

@@ -194,7 +194,7 @@ fn answers_are_carried_away_and_come_back() {
     piped.args(["store", "export", "-", "--store", "other.redb"]);
     let piped = piped.output().expect("it runs").stdout;
     assert!(piped == std::fs::read(place.path("a.jsonl.zst")).expect("the file"));
-    place.write("wrong.jsonl", "{}\n");
+    place.write("wrong.jsonl", "{\"key\": 1, \"meta\": 1, \"bind\": 1}\n");
     store(&place, &["import", "wrong.jsonl"])
         .expect(2)
         .says(&["wrong.jsonl", "line 1"]);

@@ -133,6 +133,9 @@ pub mod replay;
 /// A run that one can carry away.
 pub mod bundle;
 
+/// What people have from other tools.
+pub mod foreign;
+
 /// A model API on this machine, for rehearsals and tests.
 pub mod simulate;
 

@@ -5,6 +5,7 @@ use super::{Exit, Failure, places};
 use crate::bundle::{self, Bundle, BundleError};
 use crate::results::{RunFile, TRIALS};
 use crate::store::Store;
+use crate::summary::peak_memory_bytes;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -159,7 +160,14 @@ pub(super) async fn export(arguments: Export) -> Result<Exit, Failure> {
     }
     let out = arguments.out.display();
     match arguments.json {
-        true => println!("{}", json!({ "out": arguments.out, "exported": exported })),
+        true => println!(
+            "{}",
+            json!({
+                "out": arguments.out,
+                "exported": exported,
+                "peak_memory_bytes": peak_memory_bytes(),
+            })
+        ),
         false => println!(
             "{out}: {} trials, {} answers, {} bytes\ndigest     {}\nrun digest {}",
             exported.trials, exported.entries, exported.bytes, exported.digest, exported.run_digest

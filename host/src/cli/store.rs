@@ -1,14 +1,16 @@
 //! `xhost store`: what is in the store, whether it is whole, and how it becomes smaller or goes elsewhere.
 
+/// What comes from elsewhere.
+mod import;
+
 use super::opening::{self, Busy, when_free};
 use super::{Exit, Failure, places};
 use crate::store::Store;
 use crate::text;
 use serde_json::json;
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, IsTerminal, Read, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use xhost_store::{Copied, Digest, Keep, Old, Report, RunId, StreamError, Trouble, copy, verify};
+use xhost_store::{Copied, Digest, Keep, Old, Report, RunId, Trouble, copy, verify};
 
 /// Look at the store of answers, check it, make it smaller, take it elsewhere.
 #[derive(clap::Args)]
@@ -75,12 +77,7 @@ enum Command {
         /// The file, which must not be there yet; `-` for the output
         file: PathBuf,
     },
-    /// Take in answers that `export` wrote; each is checked, and the first answer to a request stays
-    #[command(after_help = "Example:\n  xhost store import answers.jsonl.zst")]
-    Import {
-        /// The file; `-` for the input
-        file: PathBuf,
-    },
+    Import(Box<import::Import>),
 }
 
 pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
@@ -96,7 +93,7 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Gc { keep_runs } => desk.collect(keep_runs).await,
         Command::Compact => desk.anew(None, "xhost store compact").await,
         Command::Export { file } => desk.export(&file).await,
-        Command::Import { file } => desk.import(&file).await,
+        Command::Import(import) => import::main(&desk, &import).await,
     }
 }
 
@@ -301,31 +298,6 @@ impl Desk {
             .map_err(|error| fails(error.error))?;
         Ok(self.say(&json!({ "answers": lines, "file": file }), || {
             format!("{lines} answers are in {}", file.display())
-        }))
-    }
-
-    async fn import(&self, file: &Path) -> Result<Exit, Failure> {
-        let stream: Box<dyn Read> = if file == Path::new("-") {
-            Box::new(io::stdin().lock())
-        } else {
-            let opened = File::open(file);
-            let fails = |error| Failure::wrong(format!("cannot read {}: {error}", file.display()));
-            Box::new(BufReader::new(opened.map_err(fails)?))
-        };
-        let store = opening::open_alone(&self.path, "xhost store import", self.busy).await?;
-        let mut progress = Progress::new("lines read");
-        let imported = store.import(stream, |done| progress.tell(done, 0));
-        let imported = imported.map_err(|error| match error {
-            StreamError::Read(_) | StreamError::Write(_) => disk(error),
-            StreamError::Io(_) | StreamError::Line { .. } => {
-                Failure::wrong(format!("{}: {error}", file.display()))
-            }
-        })?;
-        Ok(self.say(&json!(imported), || {
-            format!(
-                "{} answers are new, {} were there, {} requests have other answers, which stay",
-                imported.stored, imported.there, imported.conflicts
-            )
         }))
     }
 }
