@@ -167,7 +167,7 @@ impl Answers {
         let (wish, _claim) = loop {
             match self.stored(&place, question, asker, want).await? {
                 Stored::Used(answered) => {
-                    if batches.is_some() {
+                    if outbox.is_some() {
                         self.complete(&place).await;
                     }
                     return Ok((Arc::new(answered), Origin::Hit));

@@ -8,11 +8,11 @@ use crate::dataset::DatasetError;
 use crate::lane::{CallFailure, Lane};
 use crate::plan::{Block, Config, Plan, guest_sample};
 use crate::plugin::types::Sample;
+use crate::store::Store;
 use crate::trial::{self, Draft, Known, Trial};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Instant;
-use xhost_store::Store;
 
 /// Rows that each config is looked at with; fewer where a run waits.
 const ROWS: usize = 16;

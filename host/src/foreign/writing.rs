@@ -88,7 +88,7 @@ impl Desk {
     /// Where the engine's plugins cannot be loaded.
     pub fn new(engine: &Engine, wishes: Wishes) -> Result<Desk, PlanError> {
         Ok(Desk {
-            library: Library::new(engine, &[])?,
+            library: Library::empty(engine),
             wishes,
             known: HashMap::new(),
         })

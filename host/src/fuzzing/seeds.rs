@@ -4,10 +4,11 @@
 use crate::bundle::{Source, export};
 use crate::dataset::Sample;
 use crate::results::{RunFile, TRIALS};
+use crate::store::Store;
 use bytes::Bytes;
 use serde_json::json;
 use std::sync::Arc;
-use xhost_store::{Answer, BlobDigest, Digest, Entry, Options, Sent, Store, Stored, write_line};
+use xhost_store::{Answer, BlobDigest, Digest, Entry, Options, Sent, Stored, write_line};
 
 /// The inputs for one entry point.
 #[must_use]

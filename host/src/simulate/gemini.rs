@@ -20,7 +20,14 @@ pub(super) async fn call(
     let answered = async {
         let asked = in_openai_words(path, body)?;
         let asked = Bytes::from(asked.to_string());
-        checked_call(shared, Dialect::OpenAi, path, headers, &asked).await
+        checked_call(
+            shared,
+            Dialect::OpenAi,
+            path,
+            (headers, in_flight.number),
+            &asked,
+        )
+        .await
     };
     let response = match answered.await {
         Ok((completion, _)) => json(200, &in_googles_words(&completion)),

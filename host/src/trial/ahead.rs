@@ -6,8 +6,8 @@ use super::{Trial, text_of};
 use crate::lane::{CallFailure, Lane};
 use crate::plugin::bindings::{prompt_builder, scorer};
 use crate::plugin::types::{Completion, Exchange, Part, Prompt, Sampling, StopReason, Usage};
+use crate::store::Store;
 use std::sync::Arc;
-use xhost_store::Store;
 
 /// Later turns than this are not followed: what made-up answers lead to is a guess anyway.
 const TURNS: usize = 8;

@@ -246,7 +246,7 @@ fn declared(payload: &Payload<'_>) -> u64 {
         Payload::ComponentExportSection(section) => section.range(),
         _ => 0..0,
     };
-    range.end - range.start
+    range.len() as u64
 }
 
 fn items(payload: &Payload<'_>) -> Result<u64, Refused> {
