@@ -183,7 +183,7 @@ const BATCHES: &[(&str, i32, &str)] = &[
     ),
     ("batch-endless-acts", 2, "more than 8 acts"),
     ("batch-content-type", 2, "not visible ASCII"),
-    ("batch-id", 2, "leaves the base URL"),
+    ("batch-id", 2, "id of a batch is not visible ASCII"),
     ("batch-other-host", 2, "could name another host"),
     ("batch-header", 2, "not visible ASCII"),
     ("batch-results-elsewhere", 2, "could name another host"),

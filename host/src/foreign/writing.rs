@@ -83,15 +83,13 @@ pub(super) enum Unwritten {
 
 impl Desk {
     /// A desk with the built-in providers.
-    ///
-    /// # Errors
-    /// Where the engine's plugins cannot be loaded.
-    pub fn new(engine: &Engine, wishes: Wishes) -> Result<Desk, PlanError> {
-        Ok(Desk {
+    #[must_use]
+    pub fn new(engine: &Engine, wishes: Wishes) -> Desk {
+        Desk {
             library: Library::empty(engine),
             wishes,
             known: HashMap::new(),
-        })
+        }
     }
 
     /// What it takes to write a request.

@@ -14,6 +14,11 @@ use wasmtime::Store;
 /// Files of results that one batch may have. Providers have two; each of these is a request.
 const RESULTS: usize = 64;
 
+/// An id stands in the journal, in events and on terminals.
+fn is_id(id: &str) -> bool {
+    id.len() <= 256 && id.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 impl Provider {
     /// How the lines of a batch for this model are framed.
     ///
@@ -71,10 +76,17 @@ impl Provider {
     ) -> Result<batch::SubmitStep, Failure> {
         let params = Arc::clone(&self.params);
         let weight = responses.iter().map(|response| response.body.len()).sum();
-        self.batch_call(weight, move |guest, store| {
-            guest.call_submit(store, &params, &submission, &responses)
-        })
-        .await
+        let step = self
+            .batch_call(weight, move |guest, store| {
+                guest.call_submit(store, &params, &submission, &responses)
+            })
+            .await?;
+        match step {
+            batch::SubmitStep::Submitted(id) if !is_id(&id) => {
+                Err(self.plugin.breach("its id of a batch is not visible ASCII"))
+            }
+            step => Ok(step),
+        }
     }
 
     /// How to ask where a batch stands.

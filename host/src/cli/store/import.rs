@@ -135,7 +135,7 @@ async fn sources(
     sources: Vec<Source>,
 ) -> Result<Report, Failure> {
     let engine = Engine::new(places::compiled()).map_err(|e| Failure::new(Exit::Internal, e))?;
-    let desk = foreign::Desk::new(&engine, wishes).map_err(Failure::wrong)?;
+    let desk = foreign::Desk::new(&engine, wishes);
     let mut intake = Intake::new(desk, target, folder, first_epoch).map_err(|e| failed(&e))?;
     let mut progress = Progress::new("requests read");
     for source in sources {

@@ -34,7 +34,7 @@ fn anthropic(request: &str) -> Found {
 
 fn desk(wishes: Wishes) -> Desk {
     let engine = Engine::new(None).expect("the engine starts");
-    Desk::new(&engine, wishes).expect("a desk")
+    Desk::new(&engine, wishes)
 }
 
 fn left(pen: Result<Pen, Unwritten>) -> (Why, String) {
