@@ -301,13 +301,15 @@ impl<'a> Desk<'a> {
     /// All questions at once; the exchanges in their order.
     async fn ask(&mut self, questions: Vec<Question<'_>>) -> Result<Vec<Exchange>, CallFailure> {
         if self.requests.len() + questions.len() > MOST_ASKED {
-            return Err(past(format!("for more than {MOST_ASKED} answers")));
+            return Err(past(&format!("for more than {MOST_ASKED} answers")));
         }
         let asked = questions.iter().map(|(_, _, prompt)| weigh_prompt(prompt));
         self.held += asked.sum::<usize>();
         if self.held > MOST_BYTES {
             let most = MOST_BYTES >> 20;
-            return Err(past(format!("with more than {most} MiB, answers included")));
+            return Err(past(&format!(
+                "with more than {most} MiB, answers included"
+            )));
         }
         let mut sent = Vec::with_capacity(questions.len());
         for (lane, sampling, prompt) in questions {
@@ -375,7 +377,7 @@ impl<'a> Desk<'a> {
     }
 }
 
-fn past(limit: String) -> CallFailure {
+fn past(limit: &str) -> CallFailure {
     let message = format!("the trial's plugins ask {limit}");
     CallFailure::Trial(TrialFailure::new(Cause::PluginLimit, message))
 }

@@ -108,7 +108,7 @@ fn code_with_a_flipped_byte_anywhere_or_cut_off_is_compiled_anew() {
             fs::write(checksum, "0".repeat(64)).expect("written");
         }),
         ("no checksum", &|_, _, checksum| {
-            fs::remove_file(checksum).expect("removed")
+            fs::remove_file(checksum).expect("removed");
         }),
     ]);
 }

@@ -125,11 +125,10 @@ fn schema(text: &str) -> Option<String> {
 pub(super) fn shorthand(place: &str, ours: &str, theirs: &str) -> bool {
     let mut names = place.split('/').skip(1);
     let place = (names.next(), names.next(), names.next(), names.next());
-    let can_be_short = match place {
-        (Some("system"), None, ..) => true,
-        (Some("messages"), Some(_), Some("content"), None) => true,
-        _ => false,
-    };
+    let can_be_short = matches!(
+        place,
+        (Some("system"), None, ..) | (Some("messages"), Some(_), Some("content"), None)
+    );
     can_be_short && (is_short_for(ours, theirs) || is_short_for(theirs, ours))
 }
 

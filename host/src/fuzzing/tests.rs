@@ -54,7 +54,7 @@ fn the_first_inputs_are_taken_by_what_reads_them() {
                 assert!(
                     index == 2 && error.to_string().contains("no xhost plugin"),
                     "{error}"
-                )
+                );
             },
             drop,
         );

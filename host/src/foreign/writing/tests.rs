@@ -70,7 +70,7 @@ async fn check(desk: &mut Desk, found: &Found, expected: &Expected) {
             );
         }
         (Theirs(body, at), Spelling::Theirs(place)) => {
-            assert_eq!((sent.as_str(), place.as_str()), (*body, *at))
+            assert_eq!((sent.as_str(), place.as_str()), (*body, *at));
         }
         (Ours(..), Spelling::Theirs(place)) => panic!("{request} differs at {place}"),
         (Theirs(..), Spelling::Ours(model)) => panic!("{request} is {model}"),
