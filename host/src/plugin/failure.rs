@@ -137,8 +137,7 @@ fn said(stderr: &str) -> String {
     const LAST: usize = 4;
     let lines = stderr.lines().filter(|line| !line.trim().is_empty());
     let lines: Vec<&str> = lines.collect();
-    let own = &lines[last_words(&lines)..];
-    match own {
+    match last_words(&lines) {
         [] => String::new(),
         own if own.len() <= FIRST + LAST => format!("; it wrote: {}", own.join(" | ")),
         own => format!(
@@ -149,8 +148,23 @@ fn said(stderr: &str) -> String {
     }
 }
 
-/// Where a guest's last words begin: what it logged before is not among them.
-fn last_words(lines: &[&str]) -> usize {
+/// A guest's last words: what it logged before is not among them, nor the panic that follows a Python traceback.
+fn last_words<'a, 'b>(lines: &'b [&'a str]) -> &'b [&'a str] {
+    let begins = |words: &'static str| move |line: &&str| line.starts_with(words);
+    let panic = lines.iter().rposition(begins("thread '"));
+    let lines = match panic {
+        Some(at)
+            if lines[at..].iter().any(begins("Python function threw"))
+                && lines[..at].iter().any(begins("Traceback (most recent")) =>
+        {
+            &lines[..at]
+        }
+        _ => lines,
+    };
+    &lines[beginning(lines)..]
+}
+
+fn beginning(lines: &[&str]) -> usize {
     let begins =
         |line: &&str| line.starts_with("thread '") || line.starts_with("Traceback (most recent");
     let is_of_a_stack = |line: &&&str| line.trim_start().starts_with("at ");
@@ -183,6 +197,10 @@ mod tests {
         check(
             "Traceback (most recent call last):\n  a\n  b\n  c\n  d\n  e\n  f\nValueError: x\n",
             "Traceback (most recent call last): |   a | … |   d |   e |   f | ValueError: x",
+        );
+        check(
+            "Traceback (most recent call last):\n  a\nValueError: x\nthread '<unnamed>' (1) panicked at lib.rs:1:1:\nPython function threw an unexpected exception\nnote: run with it\n",
+            "Traceback (most recent call last): |   a | ValueError: x",
         );
         check(
             "Error: x\n    at a (s.js:1)\n    at b (s.js:2)\n    at c (s.js:3)\n    at d (s.js:4)\n    at e\n    at f\n",

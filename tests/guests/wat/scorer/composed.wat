@@ -6,11 +6,11 @@
       (func (export "take") (param i32 i32)))
     (core instance $i (instantiate $m))
     (func (export "take") (param "text" string)
-      (canon lift (core func $i "take") (memory $i "memory") (realloc (func $i "cabi_realloc")))))
+      (canon lift (core func $i "take") (memory (core memory $i "memory")) (realloc (core func $i "cabi_realloc")))))
   (instance $other (instantiate $inner))
   (core module $owner (memory (export "memory") 600))
   (core instance $its (instantiate $owner))
-  (core func $take (canon lower (func $other "take") (memory $its "memory")))
+  (core func $take (canon lower (func $other "take") (memory (core memory $its "memory"))))
 
   (core module $guest
     (import "its" "memory" (memory 600))

@@ -6,7 +6,7 @@
     (export "log" (func (param "level" $level) (param "message" string)))))
   (core module $owner (memory (export "memory") 16))
   (core instance $its (instantiate $owner))
-  (core func $host-log (canon lower (func $log "log") (memory $its "memory")))
+  (core func $host-log (canon lower (func $log "log") (memory (core memory $its "memory"))))
 
   (core module $guest
     (import "its" "memory" (memory 16))
