@@ -66,7 +66,7 @@ fn figures(place: &Place, name: &str) -> Value {
     summary.remove("totals");
     for config in summary["configs"].as_array_mut().expect("configs") {
         let config = config.as_object_mut().expect("an object");
-        config.retain(|key, _| !["hits", "shared", "calls"].contains(&key.as_str()));
+        config.retain(|key, _| !["hits", "shared", "calls", "cost_usd"].contains(&key.as_str()));
     }
     Value::Object(summary.clone())
 }

@@ -308,12 +308,13 @@ fn print_means(before: &ConfigSummary, after: &ConfigSummary) {
     }
 }
 
-/// Where answers came from is another story in each run.
+/// Where answers came from, and so what they cost, is another story in each run.
 fn without_origins(configs: &Value) -> Value {
     let mut configs = configs.clone();
     for config in configs.as_array_mut().into_iter().flatten() {
         if let Some(config) = config.as_object_mut() {
-            config.retain(|key, _| !matches!(key.as_str(), "hits" | "shared" | "calls"));
+            config
+                .retain(|key, _| !matches!(key.as_str(), "hits" | "shared" | "calls" | "cost_usd"));
         }
     }
     configs
