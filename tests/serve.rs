@@ -183,7 +183,10 @@ fn two_runs_at_once_ask_each_request_once_and_every_command_finds_the_store() {
         &["store", "export", "all.zst"],
         &["store", "import", "all.zst"],
     ] {
-        place.write("all.zst", "{\"key\": \"k\", \"bind\": \"b\", \"meta\": {}}\n");
+        place.write(
+            "all.zst",
+            "{\"key\": \"k\", \"bind\": \"b\", \"meta\": {}}\n",
+        );
         let process = format!("process {} xhost serve", serve.child.id());
         command(&place, words)
             .expect(7)

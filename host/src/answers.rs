@@ -4,7 +4,7 @@
 /// Where nobody can be asked.
 mod offline;
 
-use crate::batch::{Deferral, Outbox};
+use crate::batch::{Deferral, Outbox, Takes};
 use crate::cache::{Ending, Mode, Terms};
 use crate::event::Event;
 use crate::lane::{Asker, CallFailure, Fresh, Lane, failure};
@@ -17,7 +17,7 @@ use crate::store::{Claim, Sight, Store, Want};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{OnceCell, mpsc, oneshot};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use xhost_store::{
     Answer, Begun, Digest, Entry, Group, Put, ReadError, ResponseDigest, Run, Touched, Wish,
@@ -26,6 +26,9 @@ use xhost_store::{
 
 /// The most answers in one commit; past some hundreds a larger group gains nothing.
 const GROUP: usize = 1_024;
+
+/// KiB of answers whose commit nobody waits for.
+const UNAWAITED: u32 = 8 << 10;
 
 /// How many later generations of a request are looked for where nothing may be asked for.
 const LOOKED_AHEAD: u32 = 16;
@@ -81,8 +84,9 @@ pub struct Answers {
 
 /// What there is beyond the store.
 enum Supply {
-    /// Lanes, whose answers are written.
-    Lanes(mpsc::Sender<Write>),
+    /// Lanes, whose answers are written; and room for those whose commit nobody waits for, for memory must not follow how
+    /// many there are, or how long they are.
+    Lanes(mpsc::Sender<Write>, Arc<Semaphore>),
     /// Nothing: a replay reads what its run recorded, and writes nothing.
     Recorded(Recorded),
     /// Nothing: the first request without an answer is what is looked for.
@@ -91,8 +95,15 @@ enum Supply {
 
 /// What waits for the next commit.
 enum Write {
-    Answer(Box<Entry>, oneshot::Sender<Result<Put, String>>),
+    Answer(Box<Entry>, Told),
     Touched(Touched, Option<oneshot::Sender<Result<(), String>>>),
+}
+
+/// What hears of a commit.
+enum Told {
+    Waiting(oneshot::Sender<Result<Put, String>>),
+    /// Room for another answer that nobody waits for.
+    Room(OwnedSemaphorePermit),
 }
 
 impl Answers {
@@ -105,7 +116,7 @@ impl Answers {
             Arc::new(Answers {
                 store,
                 in_flight: Mutex::default(),
-                supply: Supply::Lanes(writes),
+                supply: Supply::Lanes(writes, Arc::new(Semaphore::new(UNAWAITED as usize))),
                 run,
             }),
             writer,
@@ -124,7 +135,7 @@ impl Answers {
         outbox: Option<Outbox<'_>>,
     ) -> Result<(Arc<Answered>, Origin), CallFailure> {
         match &self.supply {
-            Supply::Lanes(_) => {}
+            Supply::Lanes(..) => {}
             // Not shared: another trial may have had another end.
             Supply::Recorded(_) => return self.replay(question, asker).await,
             Supply::Missed(missed) => return self.look(question, asker, missed).await,
@@ -167,7 +178,7 @@ impl Answers {
         let (wish, _claim) = loop {
             match self.stored(&place, question, asker, want).await? {
                 Stored::Used(answered) => {
-                    if outbox.is_some() {
+                    if outbox.is_some_and(|outbox| outbox.takes == Takes::All) {
                         self.complete(&place).await;
                     }
                     return Ok((Arc::new(answered), Origin::Hit));
@@ -217,22 +228,29 @@ impl Answers {
         Ok((Arc::new(answered), Origin::Call))
     }
 
-    /// A batch's answer is stored without its request, whose body nobody keeps while the batch is on its way. Who finds the
-    /// answer has the request; it goes along with the next commit, and nobody waits for it.
+    /// A batch's answer is stored without its request, whose body nobody keeps while the batch is on its way. Whoever asks for
+    /// batches and finds the answer has the request; it goes along with the next commit, and nobody waits for it.
     async fn complete(&self, place: &Place<'_>) {
+        let Supply::Lanes(writes, room) = &self.supply else {
+            return;
+        };
         let Ok(None) = self.store.request(&place.digest) else {
             return;
         };
-        if let (Ok(Some(answer)), Some(writes)) = (self.store.get(&place.digest), self.writes()) {
-            let entry = Entry {
-                request: Some(place.request.stored()),
-                ..Entry::from((place.digest, answer))
-            };
-            let (acknowledged, _) = oneshot::channel();
+        let Ok(Some(answer)) = self.store.get(&place.digest) else {
+            return;
+        };
+        let bytes = answer.body.len() + place.request.body.len();
+        let kib = u32::try_from(bytes >> 10).unwrap_or(UNAWAITED);
+        let room = Arc::clone(room).acquire_many_owned((kib + 1).min(UNAWAITED));
+        let entry = Entry {
+            request: Some(place.request.stored()),
+            ..Entry::from((place.digest, answer))
+        };
+        if let Ok(room) = room.await {
             // Where the writer is gone, the run ends, and says why.
-            let _ = writes
-                .send(Write::Answer(Box::new(entry), acknowledged))
-                .await;
+            let write = Write::Answer(Box::new(entry), Told::Room(room));
+            let _ = writes.send(write).await;
         }
     }
 
@@ -330,7 +348,7 @@ impl Answers {
         };
         let writes = self.writes().ok_or_else(|| gone(()))?;
         writes
-            .send(Write::Answer(Box::new(entry), acknowledged))
+            .send(Write::Answer(Box::new(entry), Told::Waiting(acknowledged)))
             .await
             .map_err(|_| gone(()))?;
         let result = acknowledgement.await.map_err(|_| gone(()))?;
@@ -347,7 +365,7 @@ impl Answers {
 
     fn writes(&self) -> Option<&mpsc::Sender<Write>> {
         match &self.supply {
-            Supply::Lanes(writes) => Some(writes),
+            Supply::Lanes(writes, _) => Some(writes),
             Supply::Recorded(_) | Supply::Missed(_) => None,
         }
     }
@@ -491,9 +509,9 @@ async fn write_groups(store: Arc<Store>, mut queue: mpsc::Receiver<Write>, run: 
         let (mut touched, mut last) = (Vec::new(), Vec::new());
         for write in group.drain(..) {
             match write {
-                Write::Answer(entry, acknowledged) => {
+                Write::Answer(entry, told) => {
                     entries.push(*entry);
-                    waiting.push(acknowledged);
+                    waiting.push(told);
                 }
                 Write::Touched(part, acknowledged) => {
                     touched.push(part);
@@ -509,10 +527,15 @@ async fn write_groups(store: Arc<Store>, mut queue: mpsc::Receiver<Write>, run: 
             // As below.
             let _ = acknowledged.send(result.as_ref().map(|_| ()).map_err(Clone::clone));
         }
-        for (number, acknowledged) in waiting.into_iter().enumerate() {
+        for (number, told) in waiting.into_iter().enumerate() {
             let put = result.as_ref().map(|puts| puts[number]);
-            // A trial that was cancelled does not wait any more; its answer is stored all the same.
-            let _ = acknowledged.send(put.map_err(Clone::clone));
+            match told {
+                // A trial that was cancelled does not wait any more; its answer is stored all the same.
+                Told::Waiting(acknowledged) => {
+                    let _ = acknowledged.send(put.map_err(Clone::clone));
+                }
+                Told::Room(room) => drop(room),
+            }
         }
     }
 }

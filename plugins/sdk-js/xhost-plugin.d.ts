@@ -397,7 +397,7 @@ declare module "xhost:plugin" {
   export interface Completed {
     /** The body, byte for byte as it stands in the line. */
     body: Json;
-    /** The model that answered, as `decode` reads it. */
+    /** The model that answered, or empty: the host reads the body with `decode`, which says it again. */
     model: string;
   }
 

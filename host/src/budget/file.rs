@@ -105,7 +105,8 @@ impl SpendFile {
         let there = (configs as usize).min(written as usize);
         let most = there.max(self.configs.len());
         self.configs.resize(most, Amount::default());
-        for config in 0..configs as usize {
+        // Beyond the file's end there is nothing, whatever a damaged head says.
+        for config in 0..there {
             let mut bytes = [0; SUM];
             read_at_most(&self.file, &mut bytes, (SUMS_AT + config * SUM) as u64)?;
             self.add(Some(config), amount(&bytes));

@@ -235,7 +235,14 @@ fn decoded(
     let batch::Answer { custom_id, outcome } = answer;
     let (outcome, usage) = match outcome {
         batch::Outcome::Completed(completed) => match decode(&completed.body) {
-            Some(Ok(completion)) => (batch::Outcome::Completed(completed), Some(completion.usage)),
+            Some(Ok(completion)) => {
+                let model = match completed.model.is_empty() {
+                    true => completion.model,
+                    false => completed.model,
+                };
+                let completed = batch::Completed { model, ..completed };
+                (batch::Outcome::Completed(completed), Some(completion.usage))
+            }
             Some(Err(fault)) => (batch::Outcome::Failed(fault), None),
             None => (batch::Outcome::Completed(completed), None),
         },

@@ -2,22 +2,23 @@
 //! "error"}`, is Groq's, Azure's, Together's and Mistral's too. Bodies are kept as the text that stands in the line.
 
 use serde_json::Value;
-use xhost_plugin::{Fault, HttpResponse, LineOutcome, raw_field};
+use xhost_plugin::{Fault, HttpResponse, LineOutcome, RawFields};
 
-/// A member of a result line, as it is written there; `None` where it is missing or null.
+/// The members of a result line, or of an object in it, as they are written there.
 ///
 /// # Errors
 /// Where the line is no JSON object.
-pub fn member<'a>(line: &'a str, name: &str) -> Result<Option<&'a str>, Fault> {
-    raw_field(line, name).map_err(|e| Fault::malformed(format!("a result line is not JSON: {e}")))
+pub fn members(line: &str) -> Result<RawFields<'_>, Fault> {
+    RawFields::of(line).map_err(|e| Fault::malformed(format!("a result line is not JSON: {e}")))
 }
 
-/// The text that a member of a result line holds.
+/// The text that a member holds.
 ///
 /// # Errors
-/// Where the line is no JSON object, or has no such text.
-pub fn text(line: &str, name: &str) -> Result<String, Fault> {
-    let text = member(line, name)?.and_then(|text| serde_json::from_str(text).ok());
+/// Where there is no such text.
+pub fn text(members: &RawFields<'_>, name: &str) -> Result<String, Fault> {
+    let text = members.get(name);
+    let text = text.and_then(|text| serde_json::from_str(text).ok());
     text.ok_or_else(|| Fault::malformed(format!("a result line has no `{name}`")))
 }
 
@@ -29,16 +30,19 @@ pub fn openai(
     line: &str,
     diagnose: impl Fn(&HttpResponse) -> Fault,
 ) -> Result<(String, LineOutcome), Fault> {
-    let custom_id = text(line, "custom_id")?;
-    if let Some(error) = member(line, "error")? {
+    let line = members(line)?;
+    let custom_id = text(&line, "custom_id")?;
+    if let Some(error) = line.get("error") {
         return Ok((custom_id, unanswered(error, diagnose)));
     }
-    let Some(response) = member(line, "response")? else {
+    let Some(response) = line.get("response") else {
         let nothing = Fault::malformed("a result line holds neither answer nor error");
         return Ok((custom_id, LineOutcome::Failed(nothing)));
     };
-    let status = member(response, "status_code")?.and_then(|text| text.parse().ok());
-    let body = member(response, "body")?.unwrap_or("null");
+    let response = members(response)?;
+    let status = response.get("status_code");
+    let status = status.and_then(|text| text.parse().ok());
+    let body = response.get("body").unwrap_or("null");
     let outcome = match status.unwrap_or(0) {
         200 => LineOutcome::Completed(body.into()),
         status => LineOutcome::Failed(diagnose(&told(status, body))),

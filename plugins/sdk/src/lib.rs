@@ -74,7 +74,7 @@ mod media;
 #[cfg(feature = "batch")]
 pub use batch::{
     Batch, BatchCounts, BatchPage, BatchResults, BatchState, Envelope, LineAnswer, LineOutcome,
-    ListedBatch, Multipart, RequestLine, Submission, SubmitStep, Upload, join_lines, raw_field,
+    ListedBatch, Multipart, RawFields, RequestLine, Submission, SubmitStep, Upload, join_lines,
 };
 pub use bindings::types::{
     Completion, Exchange, Media, Message, Part, Prompt, Refusal, Role, Sample, Sampling,

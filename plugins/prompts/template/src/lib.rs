@@ -18,6 +18,10 @@ impl PromptBuilder for Template {
     type Params = Params;
 
     fn next(params: Params, sample: Sample, asked: Vec<Exchange>) -> Result<Step, Refusal> {
+        // The first call compiled every template; nothing is left to be found out.
+        if asked.len() > params.follow_ups.len() {
+            return Ok(Step::done());
+        }
         let conversation = Conversation::new(params)?;
         match conversation.prompt(&sample, &asked)? {
             Some(prompt) => Ok(Step::ask(prompt)),

@@ -93,13 +93,12 @@ fn counts(batch: &Value) -> BatchCounts {
 }
 
 pub fn read_line(text: &str) -> Result<(String, LineOutcome), Fault> {
-    let custom_id = line::text(text, "custom_id")?;
-    let result = line::member(text, "result")?.unwrap_or("{}");
-    let outcome = match line::member(result, "type")?.unwrap_or_default() {
-        "\"succeeded\"" => {
-            LineOutcome::Completed(line::member(result, "message")?.unwrap_or("null").into())
-        }
-        "\"errored\"" => errored(line::member(result, "error")?.unwrap_or("null")),
+    let members = line::members(text)?;
+    let custom_id = line::text(&members, "custom_id")?;
+    let result = line::members(members.get("result").unwrap_or("{}"))?;
+    let outcome = match result.get("type").unwrap_or_default() {
+        "\"succeeded\"" => LineOutcome::Completed(result.get("message").unwrap_or("null").into()),
+        "\"errored\"" => errored(result.get("error").unwrap_or("null")),
         "\"canceled\"" => LineOutcome::Cancelled,
         "\"expired\"" => LineOutcome::Expired,
         other => LineOutcome::Failed(Fault::malformed(format!("a result line's type is {other}"))),

@@ -4,7 +4,7 @@ use crate::failure;
 use provider_text::line;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use xhost_plugin::{Fault, LineOutcome, raw_field};
+use xhost_plugin::{Fault, LineOutcome, RawFields};
 
 /// Where an operation shows what came of it: when it is over, in its metadata, and as servers have it that imitate the API.
 pub fn outputs(operation: &Value) -> [&Value; 3] {
@@ -25,10 +25,9 @@ pub fn inlined(operation: &Value) -> Option<&Vec<Value>> {
 
 /// One result, as a file's line has it; in a list, its name may stand elsewhere.
 pub fn read_line(text: &str) -> Result<(String, LineOutcome), Fault> {
-    let id = name(text)?;
-    let response = line::member(text, "response")?;
-    let error = line::member(text, "error")?;
-    let outcome = match (response, error) {
+    let line = line::members(text)?;
+    let id = name(&line)?;
+    let outcome = match (line.get("response"), line.get("error")) {
         (_, Some(error)) => errored(error),
         (Some(response), None) => LineOutcome::Completed(response.into()),
         (None, None) => LineOutcome::Failed(Fault::malformed(
@@ -38,11 +37,11 @@ pub fn read_line(text: &str) -> Result<(String, LineOutcome), Fault> {
     Ok((id, outcome))
 }
 
-fn name(text: &str) -> Result<String, Fault> {
-    if let Some(metadata) = line::member(text, "metadata")? {
-        return line::text(metadata, "key");
+fn name(line: &RawFields<'_>) -> Result<String, Fault> {
+    if let Some(metadata) = line.get("metadata") {
+        return line::text(&line::members(metadata)?, "key");
     }
-    line::text(text, "key").or_else(|fault| line::text(text, "custom_id").map_err(|_| fault))
+    line::text(line, "key").or_else(|fault| line::text(line, "custom_id").map_err(|_| fault))
 }
 
 /// The batch was cancelled, or its time was over, before this request's turn; else the error of a live call.
@@ -71,7 +70,7 @@ pub fn read_all(text: &str) -> Vec<Result<(String, LineOutcome), Fault>> {
 /// The results within an operation, as they are written there.
 fn results(operation: &str) -> Option<Vec<Box<RawValue>>> {
     let within = |object: &str, name: &str| {
-        let found = raw_field(object, name).ok().flatten();
+        let found = RawFields::of(object).ok()?.get(name);
         found.map(str::to_owned)
     };
     let metadata = within(operation, "metadata").unwrap_or_default();
