@@ -247,9 +247,9 @@ impl Lock {
         })
     }
 
-    fn parse(text: &str) -> Result<Lock, String> {
+    pub(crate) fn parse(text: &str) -> Result<Lock, String> {
         let Document { version, plugin } =
-            toml::from_str(text).map_err(|e| e.message().to_owned())?;
+            toml::from_str(text).map_err(|e| crate::text::plain(e.message()))?;
         if version != VERSION {
             return Err(format!(
                 "its version is {version}, and this xhost's is {VERSION}"

@@ -82,6 +82,20 @@ fn what_xhost_did_not_write_is_refused() {
     }
 }
 
+/// A key that is not known was quoted as it stood in the file, with the codes that move a terminal's cursor.
+#[test]
+fn a_refusal_quotes_nothing_that_steers_a_terminal() {
+    for text in [
+        r#""\u001b[2J" = 1"#,
+        "version = 1\n[[plugin]]\n\"\\u001b[2J\" = 1",
+        "version = 1\n[[plugin]]\nname = \"\\u001b[2J\"\nblake3 = \"\"",
+    ] {
+        let refused = Lock::parse(text).expect_err("it is refused");
+        assert!(refused.contains("[2J"), "{refused:?}");
+        assert!(!refused.contains(char::is_control), "{refused:?}");
+    }
+}
+
 /// What becomes of `x`, pinned as `before`, when `found` is there.
 fn settled(
     before: Option<Pin>,
