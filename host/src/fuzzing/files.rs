@@ -1,10 +1,12 @@
-//! Files from elsewhere: rows, experiments, bundles, lines of a store, prices, cases, results.
+//! Files from elsewhere: rows, experiments, bundles, lines of a store, other tools' logs, prices, cases, results, lock files.
 
 use super::draw::Draw;
 use crate::authoring;
 use crate::bundle::{self, Bundle};
 use crate::dataset::{Dataset, FieldMap, Format, Sample, Selection};
 use crate::experiment;
+use crate::foreign::{self, Item};
+use crate::pins::Lock;
 use crate::plugin::Kind;
 use crate::prices::{Table, Travel};
 use crate::record::Usage;
@@ -68,11 +70,15 @@ pub(super) fn experiment(bytes: &[u8]) {
     match experiment::from_text(Path::new(name), &text, &overrides) {
         Ok(experiment) => assert!((1..=10_000).contains(&experiment.cells.len())),
         Err(error) => {
-            let told = error.to_string();
-            let steers = |character: char| character.is_control() && !"\n\t".contains(character);
-            assert!(!told.chars().any(steers), "{told:?}");
+            steers_nothing(&error.to_string());
         }
     }
+}
+
+/// A message with what it quotes, as a terminal gets it.
+fn steers_nothing(told: &str) {
+    let steers = |character: char| character.is_control() && !"\n\t".contains(character);
+    assert!(!told.chars().any(steers), "{told:?}");
 }
 
 /// A whole bundle, or one line of its answers.
@@ -92,6 +98,55 @@ pub(super) fn store(bytes: &[u8]) {
         0 => xhost_store::fuzzing::record(draw.0),
         1 => xhost_store::fuzzing::request(draw.0),
         _ => xhost_store::fuzzing::line(draw.0),
+    }
+}
+
+/// What another tool left: a log, lines of pairs, or the two files of a batch, with a zero byte between them. Every part
+/// of it is found or left out; only the disk ends the reading.
+pub(super) fn import(bytes: &[u8]) {
+    found_in(bytes);
+}
+
+/// How many answers there are in it.
+pub(super) fn found_in(bytes: &[u8]) -> usize {
+    let mut draw = Draw(bytes);
+    let form = draw.byte() % 3;
+    let _ = foreign::kind_of(draw.0);
+    let read = |source: foreign::Source| {
+        let mut count = 0;
+        let took = source.read(&mut |item| {
+            let place = match item {
+                Item::Found(found) => {
+                    count += 1;
+                    found.place
+                }
+                Item::Left(left) => left.place,
+            };
+            steers_nothing(&place.to_string());
+            Ok(())
+        });
+        took.expect("the file is there");
+        count
+    };
+    match form {
+        0 => with_file(draw.0, |path| read(foreign::Source::Inspect(path.into()))),
+        1 => with_file(draw.0, |path| read(foreign::Source::Pairs(path.into()))),
+        _ => with_file(draw.bytes(), |requests| {
+            with_file(draw.0, |results| {
+                read(foreign::Source::Batch {
+                    requests: vec![requests.into()],
+                    results: vec![results.into()],
+                })
+            })
+        }),
+    }
+}
+
+/// `xhost.lock`: what is taken is written to the same meaning, and what is refused is told without steering a terminal.
+pub(super) fn lock(bytes: &[u8]) {
+    match Lock::parse(&String::from_utf8_lossy(bytes)) {
+        Ok(lock) => assert_eq!(Lock::parse(&lock.text()), Ok(lock)),
+        Err(told) => steers_nothing(&told),
     }
 }
 

@@ -28,7 +28,7 @@ mod tests;
 pub type Target = fn(&[u8]);
 
 /// All of them, under the names of their folders in `tests/fuzz`.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("answer", wire::answer),
     ("batch_lines", wire::batch_lines),
     ("bundle", files::bundle),
@@ -36,6 +36,9 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("component", guests::component),
     ("dataset", files::dataset),
     ("experiment", files::experiment),
+    ("frames", wire::frames),
+    ("import", files::import),
+    ("lock", files::lock),
     ("prices", files::prices),
     ("request", wire::request),
     ("results", files::results),

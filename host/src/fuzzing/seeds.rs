@@ -3,12 +3,16 @@
 
 use crate::bundle::{Source, export};
 use crate::dataset::Sample;
+use crate::pins::{Lock, Mode, Pin, Place};
 use crate::results::{RunFile, TRIALS};
 use crate::store::Store;
+use crate::store::message::{Ask, Reply};
 use bytes::Bytes;
 use serde_json::json;
+use std::borrow::Cow;
+use std::io::Write as _;
 use std::sync::Arc;
-use xhost_store::{Answer, BlobDigest, Digest, Entry, Options, Sent, Stored, write_line};
+use xhost_store::{Answer, BlobDigest, Change, Digest, Entry, Options, Sent, Stored, write_line};
 
 /// The inputs for one entry point.
 #[must_use]
@@ -20,6 +24,9 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         "component" => components(),
         "dataset" => datasets(),
         "experiment" => experiments(),
+        "frames" => frames(),
+        "import" => imports(),
+        "lock" => locks(),
         "prices" => vec![PRICES.into()],
         "request" => requests(),
         "results" => vec![trial().into(), sample().to_line().unwrap_or_default()],
@@ -260,6 +267,75 @@ fn experiments() -> Vec<Vec<u8>> {
             format!("{toml}\0scorers.0={{plugin: includes, params: {{ignore_case: true}}}}"),
         ),
     ]
+}
+
+/// A look, a commit, an answer.
+fn frames() -> Vec<Vec<u8>> {
+    let (digest, _) = sent();
+    let want = crate::store::Want::Claim;
+    let commit = Ask::Commit {
+        entries: Cow::Owned(vec![Entry::from((digest, answer()))]),
+        journal: Cow::Owned(vec![Change::Delete { key: vec![1] }]),
+        touched: Cow::Owned(Vec::new()),
+    };
+    let message = |choice: u8, frame: Vec<u8>| after(&[choice], &frame[4..]);
+    vec![
+        message(1, Ask::Look { digest, want }.to_frame(1)),
+        message(1, commit.to_frame(2)),
+        message(0, Reply::Answer(answer()).to_frame(3)),
+    ]
+}
+
+/// A log in both its forms, a line of a pair, a batch of one.
+fn imports() -> Vec<Vec<u8>> {
+    let sample = r#"{"id":7,"epoch":1,"input":"?","events":[{"event":"model","timestamp":"2026-01-02T03:04:05.678+00:00","model":"openai/m","input":[],"output":{},"call":{"request":{"model":"m","extra_body":{"top_k":1}},"response":{"choices":[]},"time":0.25,"call_refs":[[0,1]],"call_key":"messages"}}],"attachments":{},"events_data":{"messages":[],"calls":[{"role":"user","content":"hi"}]}}"#;
+    let eval = r#"{"version":2,"status":"success","eval":{"model":"openai/m"}"#;
+    let header = format!("{eval}}}");
+    let members = [
+        ("samples/7_epoch_1.json", sample),
+        ("header.json", header.as_str()),
+    ];
+    let pair = r#"{"request":{"url":"https://host/v1/chat/completions","body":{"model":"m","messages":[]}},"response":{"status":200,"body":{"choices":[]}},"epoch":1}"#;
+    let request = r#"{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[]}}"#;
+    let result = r#"{"id":"r","custom_id":"a","response":{"status_code":200,"body":{"choices":[]}},"error":null}"#;
+    vec![
+        after(&[0], format!("{eval},\"samples\":[{sample}]}}")),
+        after(&[0], zip(&members)),
+        after(&[1], pair),
+        after(&[2], [request, "\0", result, "\n"].concat()),
+    ]
+}
+
+fn zip(members: &[(&str, &str)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut zip = rawzip::ZipArchiveWriter::new(&mut bytes);
+    for (name, content) in members {
+        let file = zip.new_file(name).start().expect("a member");
+        let (mut entry, config) = file;
+        let mut writer = config.wrap(&mut entry);
+        writer.write_all(content.as_bytes()).expect("room");
+        let (_, descriptor) = writer.finish().expect("it ends");
+        entry.finish(descriptor).expect("it ends");
+    }
+    zip.finish().expect("it ends");
+    bytes
+}
+
+fn locks() -> Vec<Vec<u8>> {
+    let pin = |manifest: Option<&str>, source: Option<&str>| Pin {
+        blake3: "a".repeat(64),
+        manifest: manifest.map(|digit| format!("sha256:{}", digit.repeat(64))),
+        source: source.map(|digit| digit.repeat(64)),
+    };
+    let mut lock = Lock::default();
+    for (name, place, pin) in [
+        ("ghcr.io/a/b:1.0", Place::Elsewhere, pin(Some("b"), None)),
+        ("we\"ird\u{7f}.py", Place::Here, pin(None, Some("c"))),
+    ] {
+        let settled = lock.settle(&Mode::Add, (name, name), &pin, place);
+        settled.expect("a new one is pinned");
+    }
+    vec![lock.text().into()]
 }
 
 const PRICES: &str = r#"{

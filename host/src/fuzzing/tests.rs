@@ -1,6 +1,7 @@
 //! What fuzzers found once is tried again, and their first inputs lead somewhere.
 
 use super::{TARGETS, seeds};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 fn folder(name: &str) -> PathBuf {
@@ -42,6 +43,27 @@ fn every_entry_point_has_its_program_for_cargo_fuzz() {
     }
 }
 
+/// `tests/fuzz/run` builds in the folder of the tests: with other versions, all of wasmtime would be built once more.
+#[test]
+fn fuzzers_are_built_on_the_same_crates_as_the_tests() {
+    let versions = |file: PathBuf| -> BTreeSet<(String, String)> {
+        let text = std::fs::read_to_string(file).expect("it is there");
+        let lock: toml::Table = toml::from_str(&text).expect("a lock file");
+        let packages = lock["package"].as_array().expect("a list");
+        let text = |package: &toml::Value, key: &str| package[key].as_str().map(str::to_owned);
+        let pair = |package| Some((text(package, "name")?, text(package, "version")?));
+        packages.iter().filter_map(pair).collect()
+    };
+    let tests = versions(folder("../../Cargo.lock"));
+    let mut fuzzers = versions(folder("Cargo.lock"));
+    fuzzers.retain(|(name, _)| !["libfuzzer-sys", "xhost-fuzz"].contains(&name.as_str()));
+    let others: Vec<_> = fuzzers.symmetric_difference(&tests).collect();
+    assert!(
+        others.is_empty(),
+        "CONTRIBUTING.md, Fuzzers, says how to take them over: {others:?}"
+    );
+}
+
 /// An entry point that refuses all of its first inputs would find nothing.
 #[test]
 fn the_first_inputs_are_taken_by_what_reads_them() {
@@ -66,6 +88,11 @@ fn the_first_inputs_are_taken_by_what_reads_them() {
         from_text(Path::new(file), text, &overrides)
             .unwrap_or_else(|error| panic!("{file}: {error}"));
     }
+    for (index, seed) in seeds("import").into_iter().enumerate() {
+        assert_eq!(super::files::found_in(&seed), 1, "import {index}");
+    }
+    let text = String::from_utf8(seed("lock", 0)).expect("text");
+    crate::pins::Lock::parse(&text).expect("a lock");
     crate::prices::Table::parse(&seed("prices", 0)).expect("a table");
     crate::recorded::read(&seed("results", 0)).expect("a trial");
     xhost_store::parse_line(&seed("store", 3)[1..]).expect("a line");

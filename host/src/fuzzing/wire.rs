@@ -1,4 +1,4 @@
-//! What providers send, and what their plugins make the host send.
+//! What providers send, what their plugins make the host send, and what processes that share a store say to each other.
 
 use super::draw::Draw;
 use crate::batch;
@@ -8,6 +8,8 @@ use crate::plugin::bindings::provider::{
 };
 use crate::plugin::{Engine, Plugin, Provider, builtin};
 use crate::request::{Draw as Which, Endpoint, Request, Wishes};
+use crate::store::message::{Ask, Reply};
+use bytes::Bytes;
 use std::sync::{Arc, LazyLock};
 use xhost_store::StoredRequest;
 
@@ -87,6 +89,27 @@ pub(super) fn batch_lines(bytes: &[u8]) {
     let answers = RUNTIME.block_on(provider.read_lines(lines));
     let answers = answers.expect("a built-in provider reads any line");
     assert!(answers.len() <= count, "no line answers twice");
+}
+
+/// A message of a client or of a server of `xhost serve`: what is read is written to the same meaning.
+pub(super) fn frames(bytes: &[u8]) {
+    let mut draw = Draw(bytes);
+    let client = draw.chance();
+    let message = Bytes::copy_from_slice(draw.0);
+    let without_length = |frame: Vec<u8>| Bytes::from(frame).split_off(4);
+    if client {
+        let Ok((question, ask)) = Ask::read(message) else {
+            return;
+        };
+        let again = Ask::read(without_length(ask.to_frame(question)));
+        assert_eq!(again.ok(), Some((question, ask)));
+    } else {
+        let Ok((question, reply)) = Reply::read(message) else {
+            return;
+        };
+        let again = Reply::read(without_length(reply.to_frame(question)));
+        assert_eq!(again.ok(), Some((question, reply)));
+    }
 }
 
 /// What a provider plugin may say of itself, and of a request.

@@ -1,0 +1,4 @@
+#![no_main]
+//! Any bytes to `fuzzing::target("frames")`, which says what must hold.
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| xhost::fuzzing::target("frames")(bytes));
