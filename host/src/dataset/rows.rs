@@ -4,10 +4,13 @@
 use super::files::Source;
 use super::{DatasetError, Format, Place, Row};
 use crate::json;
+use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::reader::RowIter;
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// No row is longer. A file without line ends must not be read into memory whole.
@@ -205,19 +208,42 @@ fn parquet(source: &Source, file: File) -> Result<Rows, DatasetError> {
         path: (*source.path).clone(),
         what,
     };
-    let reader =
-        SerializedFileReader::new(file).map_err(|e| fails(format!("is not Parquet: {e}")))?;
+    let reader = guarded(|| SerializedFileReader::new(file));
+    let reader = reader.map_err(|what| fails(format!("is not Parquet: {what}")))?;
     if reader.num_row_groups() == 0 {
         return Ok(Box::new(std::iter::empty()));
     }
-    let rows = parquet::record::reader::RowIter::from_file_into(Box::new(reader));
+    let mut rows = Some(RowIter::from_file_into(Box::new(reader)));
+    let mut number = 0;
     let source = source.clone();
-    Ok(Box::new(rows.zip(1..).map(move |(read, number)| {
+    Ok(Box::new(std::iter::from_fn(move || {
+        let read = guarded(|| {
+            let next = rows.as_mut().and_then(Iterator::next);
+            next.map(|read| Ok(read?.to_json_value())).transpose()
+        });
+        number += 1;
         let place = Place::Row(number);
-        match read.map(|read| read.to_json_value()) {
-            Ok(Value::Object(fields)) => row(&source, place, Ok(fields)),
-            Ok(_) => Err(error(&source, place, "is no object".into())),
-            Err(e) => Err(error(&source, place, format!("cannot be read: {e}"))),
+        match read {
+            Ok(None) => None,
+            Ok(Some(Value::Object(fields))) => Some(row(&source, place, Ok(fields))),
+            Ok(Some(_)) => Some(Err(error(&source, place, "is no object".into()))),
+            Err(what) => {
+                // What stopped halfway is not asked again.
+                rows = None;
+                Some(Err(error(
+                    &source,
+                    place,
+                    format!("cannot be read: {what}"),
+                )))
+            }
         }
     })))
+}
+
+/// The crate asserts what a file should have made sure of: that is an error of the file, and not the end of the run.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(read) => read.map_err(|error| error.to_string()),
+        Err(_) => Err("its parts contradict each other".into()),
+    }
 }

@@ -171,6 +171,35 @@ fn what_is_wrong_with_a_row_is_told_with_its_file_and_line() {
     );
 }
 
+/// A list of two: the crate that reads Parquet asserts that a list has one kind of element, and the run ended with it.
+#[test]
+fn a_parquet_file_whose_schema_is_none_is_an_error_of_the_file() {
+    use parquet::data_type::{ByteArray, ByteArrayType};
+    use parquet::file::writer::SerializedFileWriter;
+    let schema =
+        "message row { required group a (LIST) { required binary x; required binary y; } }";
+    let schema = parquet::schema::parser::parse_message_type(schema).expect("a schema");
+    let mut bytes = Vec::new();
+    let file = SerializedFileWriter::new(&mut bytes, schema.into(), Arc::default());
+    let mut file = file.expect("a file");
+    let mut group = file.next_row_group().expect("a group");
+    while let Some(mut column) = group.next_column().expect("a column") {
+        let typed = column.typed::<ByteArrayType>();
+        let values = [ByteArray::from("one")];
+        typed.write_batch(&values, None, None).expect("values");
+        column.close().expect("a column");
+    }
+    group.close().expect("a group");
+    file.close().expect("a file");
+    let (_folder, path) = write("d.parquet", &bytes);
+    let error = Dataset::open(&select(&path)).err().expect("it is refused");
+    let told = error.to_string();
+    assert!(
+        told.contains("row 1: cannot be read: its parts contradict"),
+        "{told}"
+    );
+}
+
 #[test]
 fn two_rows_with_one_id_are_both_named_however_far_apart() {
     let mut lines: String = (0..200_000)
