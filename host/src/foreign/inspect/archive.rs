@@ -133,9 +133,10 @@ fn zstd<R: io::BufRead>(reader: R) -> io::Result<zstd::Decoder<'static, R>> {
     Ok(decoder)
 }
 
+/// A place that no file can have is an invalid argument to the system: the zip's fault, and not the disk's.
 fn zip(error: rawzip::Error) -> io::Error {
     match error.into_kind() {
-        rawzip::ErrorKind::IO(error) => error,
+        rawzip::ErrorKind::IO(error) if error.kind() != io::ErrorKind::InvalidInput => error,
         kind => invalid(format!("it is no whole zip: {kind}")),
     }
 }

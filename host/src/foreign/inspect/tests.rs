@@ -310,19 +310,37 @@ fn a_log_that_is_cut_anywhere_or_changed_anywhere_is_told_and_never_believed_who
     }
 }
 
+/// A zip whose end says that its list of members is at this place.
+fn zip64(place: u64) -> Vec<u8> {
+    let end = *b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let locator = [
+        b"PK\x06\x07\0\0\0\0".as_slice(),
+        &place.to_le_bytes(),
+        &[1, 0, 0, 0],
+    ];
+    [locator.concat(), end.into()].concat()
+}
+
+/// A place that no file can have is refused by the system, which was taken for a fault of the disk: no further file was read.
 #[test]
 fn a_source_tells_a_broken_log_with_its_place() {
-    let log = Log::of(b"PK\x03\x04 and no more");
-    let source = Source::Inspect(log.0.path().into());
-    let mut left = Vec::new();
-    source
-        .read(&mut |item| {
-            left.push(item);
-            Ok(())
-        })
-        .expect("it is told");
-    let [Item::Left(left)] = left.as_slice() else {
-        panic!("{left:?}");
-    };
-    assert_eq!((left.why, &left.place.at), (Why::Damaged, &At::File));
+    for broken in [
+        b"PK\x03\x04 and no more".into(),
+        zip64(1 << 63),
+        zip64(u64::MAX),
+    ] {
+        let log = Log::of(&broken);
+        let source = Source::Inspect(log.0.path().into());
+        let mut left = Vec::new();
+        source
+            .read(&mut |item| {
+                left.push(item);
+                Ok(())
+            })
+            .expect("it is told");
+        let [Item::Left(left)] = left.as_slice() else {
+            panic!("{left:?}");
+        };
+        assert_eq!((left.why, &left.place.at), (Why::Damaged, &At::File));
+    }
 }
