@@ -4,6 +4,9 @@
 //! Whatever comes in, nothing may crash, hang or take more memory than its size explains; beside that, each function says
 //! what else must hold.
 
+use std::panic;
+use std::sync::Once;
+
 /// Values out of bytes.
 mod draw;
 
@@ -53,6 +56,9 @@ pub const TARGETS: [(&str, Target); 16] = [
 /// Where there is none.
 #[must_use]
 pub fn target(name: &str) -> Target {
+    // The glue of libFuzzer ends the process at every panic, contained or not. What comes out of a target it ends in any case.
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| panic::set_hook(Box::new(|panicked| eprintln!("{panicked}"))));
     let found = TARGETS.iter().find(|(known, _)| *known == name);
     found.map_or_else(
         || panic!("there is no target {name}"),
