@@ -7,6 +7,9 @@
 /// Which files, and how they are read.
 mod files;
 
+/// How deep a Parquet file goes.
+mod nesting;
+
 /// Rows of one file.
 mod rows;
 

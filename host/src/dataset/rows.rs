@@ -2,7 +2,7 @@
 //! where it is.
 
 use super::files::Source;
-use super::{DatasetError, Format, Place, Row};
+use super::{DatasetError, Format, Place, Row, nesting};
 use crate::json;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -208,6 +208,7 @@ fn parquet(source: &Source, file: File) -> Result<Rows, DatasetError> {
         path: (*source.path).clone(),
         what,
     };
+    nesting::check(&file).map_err(|what| fails(format!("cannot be read: {what}")))?;
     let reader = guarded(|| SerializedFileReader::new(file));
     let reader = reader.map_err(|what| fails(format!("is not Parquet: {what}")))?;
     if reader.num_row_groups() == 0 {
