@@ -131,7 +131,7 @@ pub enum ExperimentError {
     },
 
     /// An argument `KEY=VALUE` that cannot be read.
-    #[error("override `{argument}`: {message}")]
+    #[error("override `{argument}`: {message}", argument = crate::text::plain(argument))]
     Override {
         /// As it was given.
         argument: String,
@@ -244,4 +244,19 @@ fn listed(lead: &str, files: &[PathBuf]) -> String {
     let name = |file: &PathBuf| Path::new(file).display().to_string();
     let names: Vec<String> = files.iter().take(SHOWN).map(name).collect();
     format!("{lead}{}", names.join(" and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ExperimentError;
+
+    /// A fuzzer found it: the argument was quoted as it was given.
+    #[test]
+    fn an_override_is_quoted_without_what_steers_a_terminal() {
+        let error = ExperimentError::Override {
+            argument: "a={\u{1b}[2J".into(),
+            message: "m".into(),
+        };
+        assert_eq!(error.to_string(), "override `a={\u{fffd}[2J`: m");
+    }
 }
