@@ -10,14 +10,14 @@ use crate::budget::{self, Amount};
 use crate::lane::{ErrandError, Lane};
 use crate::plugin::bindings::batch::{Completed, Outcome, ResultFormat, Results};
 use crate::plugin::bindings::provider::{Fault, FaultKind};
-use crate::plugin::{BatchLine, types};
+use crate::plugin::{BatchLine, Failure, types};
 use crate::prices::Travel;
 use crate::record::{TrialFailure, Usage};
 use crate::stop::StopReason;
 use crate::store::Store;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use futures_util::future::join_all;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use xhost_store::{Answer, Change, Digest, Group, Put};
@@ -63,12 +63,17 @@ pub(super) struct Paying<'a> {
     pub batch: Option<(&'a str, &'a mut Entry)>,
 }
 
+/// What the plugin finds in some lines.
+type Portion = Vec<Result<BatchLine, Fault>>;
+
 /// What one reading of results carries along.
 struct Reading<'a> {
     batches: &'a Batches,
     lane: &'a Lane,
     tracker: &'a mut Tracker,
     paying: Paying<'a>,
+    /// Portions that the plugin reads, in their order.
+    under_way: VecDeque<JoinHandle<Result<Portion, Failure>>>,
     fresh: Vec<xhost_store::Entry>,
     fresh_bytes: usize,
     /// What those cost.
@@ -90,6 +95,7 @@ impl Batches {
             lane,
             tracker,
             paying,
+            under_way: VecDeque::new(),
             fresh: Vec::new(),
             fresh_bytes: 0,
             cost: Amount::default(),
@@ -134,23 +140,28 @@ impl Reading<'_> {
         let mut download = self.lane.download(part.request).await?;
         let mut splitter = Splitter::default();
         let mut portions = Vec::new();
+        let mut ended = Ok(());
         while let Some(piece) = download.pieces.next().await {
             let piece = match piece {
                 Ok(piece) => piece,
                 Err(error) => {
-                    self.read(&mut portions).await?;
-                    return Err(Broken::Again(error.to_string()));
+                    ended = Err(Broken::Again(error.to_string()));
+                    break;
                 }
             };
             self.tracker.useless += splitter.push(&piece, &mut portions);
-            if portions.len() > AT_ONCE {
-                let last = portions.pop();
-                self.read(&mut portions).await?;
-                portions.extend(last);
+            for portion in portions.drain(..) {
+                self.read(portion).await?;
             }
         }
-        splitter.finish(&mut portions);
-        self.read(&mut portions).await
+        if ended.is_ok() {
+            splitter.finish(&mut portions);
+        }
+        for portion in portions {
+            self.read(portion).await?;
+        }
+        self.all_read().await?;
+        ended
     }
 
     async fn document(&mut self, part: Results) -> Result<(), Broken> {
@@ -158,24 +169,45 @@ impl Reading<'_> {
         let body = download.short(DOCUMENT).await;
         let body = body.map_err(|error| Broken::Again(error.to_string()))?;
         let text = String::from_utf8_lossy(&body).into_owned();
-        self.read(&mut vec![vec![text]]).await
+        self.read(vec![text]).await?;
+        self.all_read().await
     }
 
-    /// Has the plugin read some portions side by side, and takes what it finds.
-    async fn read(&mut self, portions: &mut Vec<Vec<String>>) -> Result<(), Broken> {
-        let provider = &self.lane.provider;
-        let calls = portions.drain(..).map(|lines| provider.read_lines(lines));
-        for answers in join_all(calls).await {
-            let answers = answers.map_err(|failure| plugin_failed(&failure))?;
-            for answer in answers {
-                match answer {
-                    Ok(line) => self.take(line)?,
-                    Err(_) => self.tracker.useless += 1,
-                }
+    /// Has the plugin read a portion, while further ones come and earlier ones are taken.
+    async fn read(&mut self, portion: Vec<String>) -> Result<(), Broken> {
+        if self.under_way.len() == AT_ONCE {
+            self.next_read().await?;
+        }
+        let provider = self.lane.provider.clone();
+        let call = async move { provider.read_lines(portion).await };
+        self.under_way.push_back(tokio::spawn(call));
+        Ok(())
+    }
+
+    async fn all_read(&mut self) -> Result<(), Broken> {
+        while !self.under_way.is_empty() {
+            self.next_read().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes what the plugin found in the earliest portion.
+    async fn next_read(&mut self) -> Result<(), Broken> {
+        let Some(call) = self.under_way.pop_front() else {
+            return Ok(());
+        };
+        let answers = call.await.map_err(|e| {
+            let message = format!("the reading of a batch's results ended by itself: {e}");
+            Broken::Stop(StopReason::Internal(message))
+        })?;
+        for answer in answers.map_err(|failure| plugin_failed(&failure))? {
+            match answer {
+                Ok(line) => self.take(line)?,
+                Err(_) => self.tracker.useless += 1,
             }
-            if self.fresh.len() >= COMMIT || self.fresh_bytes >= COMMIT_BYTES {
-                self.commit().await?;
-            }
+        }
+        if self.fresh.len() >= COMMIT || self.fresh_bytes >= COMMIT_BYTES {
+            self.commit().await?;
         }
         Ok(())
     }
@@ -289,6 +321,6 @@ impl Reading<'_> {
     }
 }
 
-fn plugin_failed(failure: &crate::plugin::Failure) -> Broken {
+fn plugin_failed(failure: &Failure) -> Broken {
     Broken::Stop(StopReason::Experiment(failure.to_string()))
 }
