@@ -20,6 +20,7 @@ use crate::{disk, kept, simulate, summary};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -275,24 +276,27 @@ impl Stage {
     }
 }
 
-/// The first Ctrl-C lets calls in flight finish; the second leaves at once.
-pub(super) async fn watch_interrupts(stop: Stop) {
-    let Ok(mut terminate) =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-    else {
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
-    stop.request(StopReason::Interrupted);
-    if tokio::signal::ctrl_c().await.is_ok() {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "whoever asks twice does not want to wait for calls in flight"
-        )]
-        std::process::exit(Exit::Interrupted as i32);
+/// The first Ctrl-C lets calls in flight finish; the second leaves at once. Signals count from this call on, and not only
+/// once somebody waits.
+pub(super) fn watch_interrupts(stop: Stop) -> impl Future<Output = ()> {
+    let interrupts = signal(SignalKind::interrupt());
+    let signals = interrupts.and_then(|it| Ok((it, signal(SignalKind::terminate())?)));
+    async move {
+        let Ok((mut interrupts, mut terminate)) = signals else {
+            return;
+        };
+        tokio::select! {
+            _ = interrupts.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stop.request(StopReason::Interrupted);
+        if interrupts.recv().await.is_some() {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "whoever asks twice does not want to wait for calls in flight"
+            )]
+            std::process::exit(Exit::Interrupted as i32);
+        }
     }
 }
 

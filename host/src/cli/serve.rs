@@ -97,11 +97,13 @@ pub(super) async fn main(arguments: Arguments) -> Result<Exit, Failure> {
         let words = format!("cannot share the store {}: {error}", path.display());
         Failure::new(Exit::Disk, words)
     })?;
-    tell(&path, server.socket(), gateway.as_ref(), arguments.json);
     let stop = Stop::default();
+    // Before anybody is told that there is something to stop.
+    let interrupts = run::watch_interrupts(stop.clone());
+    tell(&path, server.socket(), gateway.as_ref(), arguments.json);
     let ended = tokio::select! {
         ended = both(server, gateway, &path, &stop) => ended,
-        () = run::watch_interrupts(stop.clone()) => Err(Failure::new(Exit::Internal, "no signal can be received")),
+        () = interrupts => Err(Failure::new(Exit::Internal, "no signal can be received")),
     };
     ended?;
     match stop.reason() {
