@@ -39,7 +39,7 @@ pub struct Wishes {
 
 /// Writes requests.
 pub struct Desk {
-    library: Library,
+    plugins: Library,
     wishes: Wishes,
     known: HashMap<(Api, Option<String>), Arc<Known>>,
 }
@@ -86,7 +86,7 @@ impl Desk {
     #[must_use]
     pub fn new(engine: &Engine, wishes: Wishes) -> Desk {
         Desk {
-            library: Library::empty(engine),
+            plugins: Library::empty(engine),
             wishes,
             known: HashMap::new(),
         }
@@ -184,9 +184,9 @@ impl Desk {
 
     async fn look_up(&mut self, api: Api, base_url: Option<String>) -> Result<Known, PlanError> {
         let name = api.provider();
-        let plugin = self.library.get(name, Kind::Provider, "--provider")?;
+        let plugin = self.plugins.get(name, Kind::Provider, "--provider")?;
         let params = Arc::new(Value::Object(self.wishes.params.clone()).to_string());
-        self.library.check(&plugin, &params, "--params").await?;
+        self.plugins.check(&plugin, &params, "--params").await?;
         let provider = Provider { plugin, params };
         let profile = provider.describe().await;
         let profile = profile.map_err(|failure| PlanError::Refused {

@@ -33,7 +33,7 @@ struct Line {
 /// All lanes.
 pub struct Lines {
     lanes: Lanes,
-    library: Library,
+    plugins: Library,
     upstreams: HashMap<Dialect, Upstream>,
     known: HashMap<Line, Arc<Lane>>,
 }
@@ -44,7 +44,7 @@ impl Lines {
     pub fn new(lanes: Lanes, library: Library, upstreams: HashMap<Dialect, Upstream>) -> Lines {
         Lines {
             lanes,
-            library,
+            plugins: library,
             upstreams,
             known: HashMap::new(),
         }
@@ -84,7 +84,7 @@ impl Lines {
             params: params(line.version.as_deref()),
             sampling: None,
         };
-        let lane = self.lanes.of_model(&model, &mut self.library).await;
+        let lane = self.lanes.of_model(&model, &mut self.plugins).await;
         let lane = lane.map_err(|error| Refusal::new(500, error.to_string()))?;
         self.known.insert(line, Arc::clone(&lane));
         Ok(lane)
