@@ -44,7 +44,11 @@ pub(super) async fn answer(stream: UnixStream, keeper: Arc<Keeper>, number: u64,
     // A client that breaks off, or says what cannot be understood, is gone, and nobody else is concerned.
     let _ = connection.run().await;
     drop(connection);
-    keeper.shared.claims().leave(number);
+    // When the server ends, a client may still be asking, and keeps what comes to itself: the next one who waits would ask, and
+    // pay, again.
+    if keeper.stop.reason().is_none() {
+        keeper.shared.claims().leave(number);
+    }
     let mut batcher = keeper.batcher();
     if batcher.as_ref().is_some_and(|one| one.connection == number) {
         *batcher = None;
