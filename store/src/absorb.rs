@@ -9,6 +9,7 @@ use bytes::Bytes;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 /// Answers of one commit: past some hundreds a larger group gains nothing.
 const GROUP: usize = 256;
@@ -32,6 +33,8 @@ pub struct Absorbed {
     pub kept: Vec<PathBuf>,
     /// Files that could not be read, moved or removed, and why. The next start tries again.
     pub unread: Vec<(PathBuf, String)>,
+    /// Whether the store's log ended in a commit that is not whole. It is told once.
+    pub torn: bool,
 }
 
 impl Absorbed {
@@ -39,6 +42,13 @@ impl Absorbed {
     #[must_use]
     pub fn messages(&self) -> Vec<String> {
         let mut messages = Vec::new();
+        if self.torn {
+            messages.push(
+                "the store's log ended in a commit that is not whole: a crash cut it off before it was acknowledged, \
+                 or its disk changed it"
+                    .to_owned(),
+            );
+        }
         if self.answers > 0 {
             messages.push(format!(
                 "took in {} answers that an earlier run could not store",
@@ -78,7 +88,10 @@ impl Store {
     /// # Errors
     /// Where the store cannot be written. The files stay then.
     pub fn absorb_spills(&self, folder: &Path) -> Result<Absorbed, WriteError> {
-        let mut absorbed = Absorbed::default();
+        let mut absorbed = Absorbed {
+            torn: self.torn.swap(false, Ordering::Relaxed),
+            ..Absorbed::default()
+        };
         for path in files(self.path(), folder) {
             let damaged_before = absorbed.damaged;
             let moved = match self.absorb(&path, &mut absorbed)? {

@@ -5,14 +5,21 @@ use crate::codec::Dictionary;
 use crate::entry::{Entry, Group, Wish};
 use crate::fault::{RecordError, WriteError};
 use crate::handle::corrupted;
+use crate::log::ROWS_LIMIT;
+use crate::rows::{Place, Rows};
 use crate::shelf::{Kind, Loaded};
-use crate::tables::{INDEX, RECORDS, REQUESTS};
+use crate::store::{Logging, Writer};
+use crate::tables::{self, INDEX, RECORDS, REQUESTS};
 use crate::{Store, journal, packed, record, runs};
-use redb::{Database, ReadableTable, Table, WriteTransaction};
+use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
+use std::io;
 use std::sync::{Arc, PoisonError};
 
 /// Above this, saving the allocator's state at every commit costs more than walking the file after a crash.
 const QUICK_REPAIR_BELOW: u64 = 16 << 30;
+
+/// Small commits until the log is made: it costs as much as some of them, and a process may end after a few.
+const LOG_AFTER: u32 = 8;
 
 /// What became of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +57,10 @@ impl Store {
         if group.is_empty() {
             return self.refuse_if_stopped().map(|()| Vec::new());
         }
-        let puts = self.write(|database, write| {
-            let puts = put_all(&self.shelf.over(database), write, group.entries)?;
-            journal::apply(write, group.journal)?;
-            runs::apply(write, group.touched)?;
+        let puts = self.write_rows(Rows::up_to(ROWS_LIMIT), |database, write, rows| {
+            let puts = put_all(&self.shelf.over(database), write, group.entries, rows)?;
+            journal::apply(write, group.journal, rows)?;
+            runs::apply(write, group.touched, rows)?;
             Ok(puts)
         })?;
         if puts.contains(&Put::Stored) {
@@ -63,7 +70,8 @@ impl Store {
     }
 
     fn refuse_if_stopped(&self) -> Result<(), WriteError> {
-        match &*self.stopped.lock().unwrap_or_else(PoisonError::into_inner) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        match &writer.stopped {
             None => Ok(()),
             Some(cause) => Err(WriteError::Stopped {
                 path: self.path().into(),
@@ -72,38 +80,117 @@ impl Store {
         }
     }
 
-    /// One durable commit. Where it fails, it was the last.
+    /// One commit that is durable in the tables. Where it fails, it was the last.
     pub(crate) fn write<T>(
         &self,
         change: impl FnOnce(&Database, &WriteTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, WriteError> {
-        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cause) = &*stopped {
+        self.write_rows(Rows::up_to(0), |database, write, _| change(database, write))
+    }
+
+    /// One durable commit: in the log, where its rows have room there, or else in the tables, with all that the log has.
+    fn write_rows<T>(
+        &self,
+        mut rows: Rows,
+        change: impl FnOnce(&Database, &WriteTransaction, &mut Rows) -> Result<T, redb::Error>,
+    ) -> Result<T, WriteError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cause) = &writer.stopped {
             return Err(WriteError::Stopped {
                 path: self.path().into(),
                 cause: cause.clone(),
             });
         }
+        let log = &mut writer.log;
         let committed = self.handle.with(|database| {
             let mut write = database.begin_write()?;
-            write.set_quick_repair(self.size_on_disk().unwrap_or(0) < QUICK_REPAIR_BELOW);
-            let result = change(database, &write)?;
-            write.commit()?;
+            let result = change(database, &write, &mut rows)?;
+            if rows.is_empty() {
+                // All of it is there, and durable.
+                write.abort()?;
+            } else if self.append(log, &rows)? {
+                // Only after this may it be seen: whoever reads it may tell others of it.
+                write.set_durability(Durability::None)?;
+                write.commit()?;
+            } else {
+                self.commit_whole(log, write)?;
+            }
             Ok(result)
         });
         committed.map_err(|error| {
             let cause = error.to_string();
-            *stopped = Some(cause.clone());
+            writer.stopped = Some(cause.clone());
             WriteError::Failed {
                 path: self.path().into(),
                 cause,
             }
         })
     }
+
+    /// Makes rows durable in the log; whether they had room there.
+    fn append(&self, log: &mut Logging, rows: &Rows) -> io::Result<bool> {
+        let Some(rows) = rows.bytes() else {
+            return Ok(false);
+        };
+        match log {
+            Logging::In(log) => log.append(rows),
+            Logging::Never => Ok(false),
+            Logging::After(commits) => {
+                *commits += 1;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Makes the tables durable, and the log free.
+    fn commit_whole(
+        &self,
+        log: &mut Logging,
+        mut write: WriteTransaction,
+    ) -> Result<(), redb::Error> {
+        if let Logging::After(commits) = log
+            && *commits >= LOG_AFTER
+        {
+            let begun = self.shelter.begin(tables::logged(&write)?);
+            // Where it cannot be made, as in a folder that cannot be written to, the tables do without.
+            *log = begun.ok().flatten().map_or(Logging::Never, Logging::In);
+        }
+        if let Logging::In(log) = log {
+            tables::note_log(&write, Some(log.id()), log.last())?;
+        }
+        write.set_quick_repair(self.size_on_disk().unwrap_or(0) < QUICK_REPAIR_BELOW);
+        write.commit()?;
+        if let Logging::In(log) = log {
+            log.emptied();
+        }
+        Ok(())
+    }
+
+    /// Puts all that the log has into the tables, durably, and removes it: a store that is closed is one file.
+    pub(crate) fn end_log(&self) {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Writer { stopped: None, log } = &mut *writer else {
+            return;
+        };
+        let Logging::In(last) = log else { return };
+        let last = last.last();
+        let ended = self.handle.with(|database| {
+            let mut write = database.begin_write()?;
+            tables::note_log(&write, None, last)?;
+            write.set_quick_repair(true);
+            Ok(write.commit()?)
+        });
+        *log = Logging::Never;
+        // Otherwise it stays for the next start.
+        if ended.is_ok() {
+            self.shelter.remove();
+        }
+    }
 }
 
 /// The tables that an answer goes into, and what is packed with.
 struct Desk<'a, 't> {
+    rows: &'a mut Rows,
     index: Table<'t, &'static [u8; 32], u64>,
     records: Table<'t, u64, &'static [u8]>,
     requests: Table<'t, u64, &'static [u8]>,
@@ -118,6 +205,7 @@ fn put_all(
     dictionaries: &Loaded<'_>,
     write: &WriteTransaction,
     entries: &[Entry],
+    rows: &mut Rows,
 ) -> Result<Vec<Put>, redb::Error> {
     if entries.is_empty() {
         return Ok(Vec::new());
@@ -125,6 +213,7 @@ fn put_all(
     let records = write.open_table(RECORDS)?;
     let last = records.last()?.map(|(sequence, _)| sequence.value());
     let mut desk = Desk {
+        rows,
         index: write.open_table(INDEX)?,
         records,
         requests: write.open_table(REQUESTS)?,
@@ -168,8 +257,7 @@ impl Desk<'_, '_> {
         if let (Some(sequence), Some(request)) = (sequence, &entry.request)
             && self.requests.get(sequence)?.is_none()
         {
-            let packed = packed::encode(request, self.for_requests.as_deref());
-            self.requests.insert(sequence, packed.as_slice())?;
+            self.insert_request(sequence, request)?;
         }
         Ok(())
     }
@@ -180,13 +268,23 @@ impl Desk<'_, '_> {
             .ok_or_else(|| corrupted("the last sequence number is taken"))?;
         let record = record::encode(&entry.digest, &entry.answer, self.for_answers.as_deref())
             .map_err(|error| corrupted(&error.to_string()))?;
+        let (key, number) = (entry.digest.as_bytes(), sequence.to_le_bytes());
+        self.rows.put(Place::Records, &number, &record);
         self.records.insert(sequence, record.as_slice())?;
         if let Some(request) = &entry.request {
-            let packed = packed::encode(request, self.for_requests.as_deref());
-            self.requests.insert(sequence, packed.as_slice())?;
+            self.insert_request(sequence, request)?;
         }
-        self.index.insert(entry.digest.as_bytes(), sequence)?;
+        self.rows.put(Place::Index, key, &number);
+        self.index.insert(key, sequence)?;
         self.next = sequence.checked_add(1);
+        Ok(())
+    }
+
+    fn insert_request(&mut self, sequence: u64, request: &[u8]) -> Result<(), redb::Error> {
+        let packed = packed::encode(request, self.for_requests.as_deref());
+        self.rows
+            .put(Place::Requests, &sequence.to_le_bytes(), &packed);
+        self.requests.insert(sequence, packed.as_slice())?;
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use crate::handle::guarded;
 use crate::journal::{self, Change};
 use crate::open::{self, OpenError, Options};
 use crate::place::{self, Holder};
+use crate::recover::{Damaged, Recovered, Shelter, log_of, recover};
 use crate::shelf::{self, Shelf};
 use crate::store::{answer, request, sequence};
 use crate::tables::{self, DICTIONARIES, INDEX, JOURNAL, META, Meta, RECORDS, RUNS, TOUCHED};
@@ -109,7 +110,7 @@ pub fn copy(
     command: &str,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Copied, CopyError> {
-    let source = Source::open(path)?;
+    let source = Source::open(path, old)?;
     // Only the holder of the lock gets here, so what an earlier copy left is nobody's.
     let _holder = Holder::note(path, command);
     let new = place::beside(path, ".new");
@@ -133,6 +134,8 @@ pub fn copy(
     fs::rename(&new, path).map_err(|cause| file("rename", &new, cause))?;
     let folder = place::folder_of(path);
     place::sync_folder(folder).map_err(|cause| file("sync", folder, cause))?;
+    // Its rows are in the new file, which names no log.
+    Shelter::Beside(log_of(path)).remove();
     Ok(copied)
 }
 
@@ -141,12 +144,21 @@ fn keep_old(path: &Path) -> Result<PathBuf, CopyError> {
     let names = (1_u32..).map(|n| place::beside(path, &format!(".old-{n}")));
     for name in names {
         match fs::hard_link(path, &name) {
-            Ok(()) => return Ok(name),
+            Ok(()) => return keep_log(path, &name).map(|()| name),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(cause) => return Err(file("keep", path, cause)),
         }
     }
     Err(file("keep", path, io::ErrorKind::AlreadyExists.into()))
+}
+
+/// An old file that was not closed needs its log.
+fn keep_log(path: &Path, name: &Path) -> Result<(), CopyError> {
+    let log = log_of(path);
+    match fs::hard_link(&log, log_of(name)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file("keep", &log, error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// The old file, only read. (redb may finish a commit that a crash interrupted.)
@@ -157,7 +169,8 @@ struct Source {
 }
 
 impl Source {
-    fn open(path: &Path) -> Result<Source, OpenError> {
+    /// Where the old file goes, its log must be whole.
+    fn open(path: &Path, old: Old) -> Result<Source, OpenError> {
         let storage = open::backend(path)?;
         let overlaid = guarded(|| {
             let overlay = crate::overlay::Overlay::new(storage)?;
@@ -168,6 +181,22 @@ impl Source {
             Ok(Meta::Usable(_) | Meta::Older(_)) => {}
             Ok(Meta::Stranger(stranger)) => return Err(open::refused(path, stranger)),
             Err(error) => return Err(open::explain(path, error)),
+        }
+        let damaged = match old {
+            Old::Removed => Damaged::Refused,
+            Old::Kept => Damaged::Salvaged,
+        };
+        let shelter = Shelter::Beside(log_of(path));
+        let recovered = guarded(|| recover(&database, &shelter, damaged));
+        match (recovered, old) {
+            (Ok(Recovered::Missing), Old::Removed) => {
+                return Err(open::log_refused(path, "is not there"));
+            }
+            (Ok(Recovered::All { damaged: true, .. }), Old::Removed) => {
+                return Err(open::log_refused(path, "is damaged"));
+            }
+            (Err(error), Old::Removed) => return Err(open::explain(path, error)),
+            _ => {}
         }
         Ok(Source {
             database,
@@ -259,7 +288,8 @@ fn fill(
         cache_bytes: CACHE,
         command: String::new(),
     };
-    let target = Store::open(new, options)?;
+    // It is nobody's until it is whole.
+    let target = Store::open_with(new, options, Shelter::None)?;
     copy_dictionaries(source, &target)?;
     let mut copied = Copied::default();
     match keep {

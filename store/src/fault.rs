@@ -4,7 +4,7 @@ use crate::Digest;
 use std::path::PathBuf;
 
 /// The version of a record that is written. Older ones are read.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 
 /// Why bytes are no record that can be used, or an answer cannot become one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

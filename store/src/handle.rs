@@ -39,13 +39,17 @@ impl Handle {
         }
     }
 
-    /// Opens the file once more; the second time, nothing happens.
-    pub(crate) fn open_again(&self) {
+    /// Opens the file once more, and makes it ready; the second time, nothing happens.
+    pub(crate) fn open_again(&self, ready: impl Fn(&Database) -> Result<(), redb::Error>) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, State::First(_)) {
             // The old handle goes first: it has the lock.
             *state = State::Again(None);
-            *state = State::Again(guarded(&self.opener).ok());
+            let opened = guarded(&self.opener).and_then(|database| {
+                guarded(|| ready(&database))?;
+                Ok(database)
+            });
+            *state = State::Again(opened.ok());
         }
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!  offset  size  field
-//!       0     1  version: 1
-//!       1     1  codec of the body: 0 as it is, 1 zstd, 2 zstd with a dictionary
+//!       0     1  version: 2; 1 is read
+//!       1     1  codec: 0 as it is, 1 zstd, 2 zstd with a dictionary
 //!       2     4  dictionary: 0 for none
-//!       6     4  length of the body, decompressed
+//!       6     4  length of the body, unpacked
 //!      10     2  HTTP status
 //!      12     2  flags: none is defined yet
-//!      14     4  length of the meta part
+//!      14     4  length of the meta part, unpacked
 //!      18     8  created, milliseconds since 1970-01-01 UTC
 //!      26     4  latency in milliseconds
 //!      30    32  key: the request digest

@@ -9,6 +9,7 @@
 use crate::Store;
 use crate::entry::Group;
 use crate::fault::{ReadError, RecordError, WriteError};
+use crate::rows::{Place, Rows};
 use crate::tables::JOURNAL;
 use redb::{ReadableDatabase, WriteTransaction};
 use std::ops::Bound;
@@ -137,7 +138,11 @@ pub(crate) fn check_size(change: &Change) -> Result<(), WriteError> {
     Ok(())
 }
 
-pub(crate) fn apply(write: &WriteTransaction, changes: &[Change]) -> Result<(), redb::Error> {
+pub(crate) fn apply(
+    write: &WriteTransaction,
+    changes: &[Change],
+    rows: &mut Rows,
+) -> Result<(), redb::Error> {
     if changes.is_empty() {
         return Ok(());
     }
@@ -145,9 +150,12 @@ pub(crate) fn apply(write: &WriteTransaction, changes: &[Change]) -> Result<(), 
     for change in changes {
         match change {
             Change::Put { key, value } => {
-                table.insert(key.as_slice(), encode(key, value).as_slice())?;
+                let value = encode(key, value);
+                rows.put(Place::Journal, key, &value);
+                table.insert(key.as_slice(), value.as_slice())?;
             }
             Change::Delete { key } => {
+                rows.remove(Place::Journal, key);
                 table.remove(key.as_slice())?;
             }
         }

@@ -36,6 +36,9 @@ mod codec;
 /// The bytes of a record.
 mod record;
 
+/// Small commits, durable before the tables are.
+mod log;
+
 /// The tables of a store file.
 mod tables;
 
@@ -51,8 +54,14 @@ mod place;
 /// redb's handle on the file, and its failures.
 mod handle;
 
+/// What a small commit changes, as bytes.
+mod rows;
+
 /// The dictionaries of a store.
 mod shelf;
+
+/// What a crash left in the log.
+mod recover;
 
 /// Reads.
 mod store;

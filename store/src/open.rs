@@ -4,10 +4,14 @@
 use crate::Store;
 use crate::handle::{Handle, Opener};
 use crate::place::{self, Holder};
+use crate::recover::{Damaged, Recovered, Shelter, log_of, recover};
+use crate::store::Logging;
 use crate::tables::{self, FORMAT, KEY_SCHEMA, Meta, StoreId, Stranger};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, StorageBackend};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::{fs, io};
 
 /// How a store is used.
@@ -57,6 +61,16 @@ pub enum OpenError {
         /// redb's words.
         what: String,
     },
+    /// The process before was killed, and its log cannot be used.
+    #[error("the store {path} was not closed, and its log {log}, which has the last answers, {what}: put it back, or keep what is whole by `xhost store verify --repair`", path = path.display(), log = log.display())]
+    Log {
+        /// The store.
+        path: PathBuf,
+        /// The log.
+        log: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// Written by a newer version.
     #[error("the store {path} has format {found}, and this program reads up to {FORMAT}: get a newer xhost", path = path.display())]
     Newer {
@@ -89,6 +103,15 @@ impl Store {
     /// # Errors
     /// See [`OpenError`]. Nothing was changed then, but for folders that were made.
     pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
+        Store::open_with(path, options, Shelter::Beside(log_of(path)))
+    }
+
+    /// As [`Store::open`], with its log there.
+    pub(crate) fn open_with(
+        path: &Path,
+        options: Options,
+        shelter: Shelter,
+    ) -> Result<Store, OpenError> {
         let refused = |cause| OpenError::Io {
             path: path.into(),
             cause,
@@ -114,17 +137,19 @@ impl Store {
             path,
             Box::new(move || Ok(builder(cache_bytes).open(&file)?)),
         )?;
-        Ok(Store::over(handle, path, id, Holder::note(path, &command)))
+        Store::over(handle, path, id, Holder::note(path, &command), shelter).take_up_log()
     }
 
     /// A store over something else than a file: the seam at which tests make faults. `backend` is called again when the
-    /// store is opened once more after a failed commit, and gives then what is left of the storage. `path` is what
-    /// errors name; an empty storage becomes a store.
+    /// store is opened once more after a failed commit, and gives then what is left of the storage. `log` is for the
+    /// store's log; without one, every commit goes into the tables. `path` is what errors name; an empty storage becomes a
+    /// store.
     ///
     /// # Errors
     /// See [`OpenError`].
     pub fn with_backend<B: StorageBackend>(
         backend: impl Fn() -> B + Send + Sync + 'static,
+        log: Option<Arc<dyn StorageBackend>>,
         path: &Path,
         options: &Options,
     ) -> Result<Store, OpenError> {
@@ -140,7 +165,36 @@ impl Store {
             Ok(database)
         };
         let (handle, id) = open_checked(path, Box::new(opener))?;
-        Ok(Store::over(handle, path, id, None))
+        let shelter = log.map_or(Shelter::None, Shelter::Given);
+        Store::over(handle, path, id, None, shelter).take_up_log()
+    }
+
+    fn take_up_log(self) -> Result<Store, OpenError> {
+        let recovered = self
+            .handle
+            .with(|database| recover(database, &self.shelter, Damaged::Refused));
+        match recovered.map_err(|error| explain(self.path(), error))? {
+            Recovered::Nothing => {}
+            Recovered::Missing => return Err(log_refused(self.path(), "is not there")),
+            Recovered::All { damaged: true, .. } => {
+                return Err(log_refused(self.path(), "is damaged"));
+            }
+            Recovered::All { log, torn, .. } => {
+                let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+                writer.log = Logging::In(log);
+                self.torn.store(torn, Ordering::Relaxed);
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Why a store is not opened without its log.
+pub(crate) fn log_refused(path: &Path, what: &'static str) -> OpenError {
+    OpenError::Log {
+        path: path.into(),
+        log: log_of(path),
+        what,
     }
 }
 

@@ -1,10 +1,11 @@
-//! The bytes of a record: the header, the meta part (postcard of a version and its fields), the body. Called by reads,
-//! commits and spill files; never touches a file.
+//! The bytes of a record: the header; the meta part (postcard of a version and its fields) and the body. In version 2 both
+//! are packed, as one: what names an API and a model is the same in thousands of records. In version 1 the meta part stands
+//! before the packed body as it is. Called by reads, commits and spill files; never touches a file.
 //!
-//! `bind` is blake3 derive_key("xhost 2026-11 record v1") over four parts, each after its length as u64: the key; the
-//! header's version, body length, status, flags, meta length, creation time and latency; the meta part; the body,
-//! decompressed. It covers the key, so that a record under another key is found out as surely as one with a flipped bit.
-//! It leaves out codec and dictionary, so that a body can be compressed anew without another bind.
+//! `bind` is blake3 derive_key("xhost 2026-11 record v1") over four parts, each after its length as u64: the key; a byte 1,
+//! the header's body length, status, flags, meta length, creation time and latency; the meta part; the body, both unpacked.
+//! It covers the key, so that a record under another key is found out as surely as one with a flipped bit. It leaves out
+//! how the record is packed, so that it can be packed anew without another bind.
 
 use crate::codec::{self, Dictionaries, Dictionary, Packed};
 use crate::fault::{RecordError, VERSION};
@@ -22,6 +23,9 @@ const META_LIMIT: usize = 1 << 20;
 
 /// A record is never longer: a body that grows when compressed is kept as it is.
 pub(crate) const RECORD_LIMIT: usize = header::LENGTH + META_LIMIT + BODY_LIMIT;
+
+/// What is bound, and in which order. Another one would make each answer of an old export another answer.
+const BIND_VERSION: u8 = 1;
 
 static BIND: LazyLock<blake3::Hasher> =
     LazyLock::new(|| blake3::Hasher::new_derive_key("xhost 2026-11 record v1"));
@@ -43,9 +47,16 @@ pub(crate) fn encode(
     answer: &Answer,
     dictionary: Option<&Dictionary>,
 ) -> Result<Vec<u8>, RecordError> {
-    let packed = codec::pack(&answer.body, dictionary);
-    let (header, meta) = describe(key, answer, &packed)?;
-    Ok([header.to_bytes().as_slice(), &meta, &packed.bytes].concat())
+    let packed = codec::pack(&plain(answer)?, dictionary);
+    let header = describe(key, answer, &packed)?;
+    Ok([header.to_bytes().as_slice(), &packed.bytes].concat())
+}
+
+/// What is packed: the meta part and the body.
+pub(crate) fn plain(answer: &Answer) -> Result<Vec<u8>, RecordError> {
+    let mut plain = encode_meta(answer)?;
+    plain.extend_from_slice(&answer.body);
+    Ok(plain)
 }
 
 /// What ties an answer to its request, whatever it is packed with.
@@ -55,15 +66,10 @@ pub(crate) fn bind_of(key: &Digest, answer: &Answer) -> Result<[u8; 32], RecordE
         dictionary: 0,
         bytes: Vec::new(),
     };
-    describe(key, answer, &as_it_is).map(|(header, _)| header.bind)
+    describe(key, answer, &as_it_is).map(|header| header.bind)
 }
 
-/// The header and the meta part.
-fn describe(
-    key: &Digest,
-    answer: &Answer,
-    packed: &Packed,
-) -> Result<(Header, Vec<u8>), RecordError> {
+fn describe(key: &Digest, answer: &Answer, packed: &Packed) -> Result<Header, RecordError> {
     let meta = encode_meta(answer)?;
     let mut header = Header {
         version: VERSION,
@@ -79,7 +85,7 @@ fn describe(
         bind: [0; 32],
     };
     header.bind = bind(&header, &meta, &answer.body);
-    Ok((header, meta))
+    Ok(header)
 }
 
 /// Whether an answer can become a record; cheap.
@@ -99,40 +105,24 @@ pub(crate) fn decode(
         .ok_or(RecordError::Damaged("it is too short"))?;
     let header =
         Header::read(header).ok_or(RecordError::Damaged("its header does not fit its check"))?;
-    if header.version != VERSION {
-        return Err(RecordError::Newer {
-            found: header.version,
-        });
-    }
     if header.key != *key {
         return Err(RecordError::Damaged("it answers another request"));
     }
-    let (meta, packed) = rest
-        .split_at_checked(header.meta_length as usize)
-        .ok_or(RecordError::Damaged("it is too short"))?;
-    let body_length = header.body_length as usize;
-    if body_length > BODY_LIMIT {
-        return Err(RecordError::Damaged(
-            "it says that its body is larger than any",
-        ));
-    }
-    let body = codec::unpack(
-        header.codec,
-        header.dictionary,
-        packed,
-        body_length,
-        dictionaries,
-    )?;
-    if header.bind != bind(&header, meta, &body) {
+    let (meta, body) = match header.version {
+        1 => first_version(&header, rest, dictionaries)?,
+        2 => unpacked(&header, rest, dictionaries)?,
+        found => return Err(RecordError::Newer { found }),
+    };
+    if header.bind != bind(&header, &meta, &body) {
         return Err(RecordError::Damaged("its bind does not fit"));
     }
     let Meta::V1 {
         api,
         model,
         headers,
-    } = postcard::from_bytes(meta).map_err(|_| RecordError::Damaged("its description is none"))?;
+    } = postcard::from_bytes(&meta).map_err(|_| RecordError::Damaged("its description is none"))?;
     Ok(Answer {
-        body: Bytes::from(body),
+        body,
         status: header.status,
         api: api.to_owned(),
         model: model.to_owned(),
@@ -143,6 +133,53 @@ pub(crate) fn decode(
         created_ms: header.created_ms,
         latency_ms: header.latency_ms,
     })
+}
+
+/// The meta part and the body.
+fn unpacked(
+    header: &Header,
+    packed: &[u8],
+    dictionaries: &impl Dictionaries,
+) -> Result<(Bytes, Bytes), RecordError> {
+    let (meta_length, body_length) = lengths(header)?;
+    let length = meta_length + body_length;
+    let plain = codec::unpack(
+        header.codec,
+        header.dictionary,
+        packed,
+        length,
+        dictionaries,
+    )?;
+    let mut meta = Bytes::from(plain);
+    let body = meta.split_off(meta_length);
+    Ok((meta, body))
+}
+
+fn first_version(
+    header: &Header,
+    rest: &[u8],
+    dictionaries: &impl Dictionaries,
+) -> Result<(Bytes, Bytes), RecordError> {
+    let (meta_length, body_length) = lengths(header)?;
+    let (meta, packed) = rest
+        .split_at_checked(meta_length)
+        .ok_or(RecordError::Damaged("it is too short"))?;
+    let Header {
+        codec, dictionary, ..
+    } = *header;
+    let body = codec::unpack(codec, dictionary, packed, body_length, dictionaries)?;
+    Ok((Bytes::copy_from_slice(meta), Bytes::from(body)))
+}
+
+/// The lengths of the meta part and of the body, unpacked, where they are not larger than any.
+fn lengths(header: &Header) -> Result<(usize, usize), RecordError> {
+    let (meta, body) = (header.meta_length as usize, header.body_length as usize);
+    if meta > META_LIMIT || body > BODY_LIMIT {
+        return Err(RecordError::Damaged(
+            "it says that its body is larger than any",
+        ));
+    }
+    Ok((meta, body))
 }
 
 /// The request that a record says it answers, where its header is whole.
@@ -179,7 +216,7 @@ fn length(part: &'static str, bytes: usize, limit: usize) -> Result<u32, RecordE
 fn bind(header: &Header, meta: &[u8], body: &[u8]) -> [u8; 32] {
     // Without `..`: whoever adds a field decides whether it is bound.
     let Header {
-        version,
+        version: _,
         codec: _,
         dictionary: _,
         body_length,
@@ -192,7 +229,7 @@ fn bind(header: &Header, meta: &[u8], body: &[u8]) -> [u8; 32] {
         bind: _,
     } = header;
     let mut fields = Vec::with_capacity(25);
-    fields.push(*version);
+    fields.push(BIND_VERSION);
     fields.extend(body_length.to_le_bytes());
     fields.extend(status.to_le_bytes());
     fields.extend(flags.to_le_bytes());

@@ -9,6 +9,7 @@
 
 use crate::entry::Group;
 use crate::fault::{ReadError, RecordError, WriteError};
+use crate::rows::{Place, Rows};
 use crate::tables::{RUNS, TOUCHED};
 use crate::{Digest, Store};
 use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
@@ -255,7 +256,11 @@ impl Store {
     }
 }
 
-pub(crate) fn apply(write: &WriteTransaction, touched: &[Touched]) -> Result<(), redb::Error> {
+pub(crate) fn apply(
+    write: &WriteTransaction,
+    touched: &[Touched],
+    rows: &mut Rows,
+) -> Result<(), redb::Error> {
     if touched.is_empty() {
         return Ok(());
     }
@@ -268,6 +273,7 @@ pub(crate) fn apply(write: &WriteTransaction, touched: &[Touched]) -> Result<(),
             .flat_map(|one| *one.as_bytes())
             .collect();
         let bytes = [check(&key, &digests).as_slice(), &digests].concat();
+        rows.put(Place::Touched, &key, &bytes);
         table.insert(&key, bytes.as_slice())?;
     }
     Ok(())

@@ -3,14 +3,16 @@
 use crate::codec::Dictionaries;
 use crate::fault::{ReadError, RecordError};
 use crate::handle::Handle;
+use crate::log::Log;
 use crate::place::Holder;
+use crate::recover::{Damaged, Shelter, recover};
 use crate::shelf::Shelf;
 use crate::tables::{INDEX, RECORDS, REQUESTS, StoreId};
 use crate::{Answer, Digest, StoredRequest};
 use crate::{packed, record};
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTableMetadata};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 use std::{fmt, fs, io};
 
@@ -25,20 +27,54 @@ pub struct Store {
     pub(crate) shelf: Shelf,
     /// How many records there must be for the next look at the dictionaries, as far as this process knows.
     pub(crate) training_due: AtomicU64,
+    pub(crate) shelter: Shelter,
+    pub(crate) writer: Mutex<Writer>,
+    /// Whether the log ended in something that is no frame, and nobody was told yet.
+    pub(crate) torn: AtomicBool,
+}
+
+/// What a commit needs to know. There is one at a time.
+#[derive(Default)]
+pub(crate) struct Writer {
     /// Why no further commit is made.
-    pub(crate) stopped: Mutex<Option<String>>,
+    pub(crate) stopped: Option<String>,
+    pub(crate) log: Logging,
+}
+
+/// Whether small commits go into a log.
+pub(crate) enum Logging {
+    /// Not yet: so many went into the tables at once.
+    After(u32),
+    /// They do.
+    In(Log),
+    /// It could not be made.
+    Never,
+}
+
+impl Default for Logging {
+    fn default() -> Logging {
+        Logging::After(0)
+    }
 }
 
 impl Store {
-    pub(crate) fn over(handle: Handle, path: &Path, id: StoreId, holder: Option<Holder>) -> Store {
+    pub(crate) fn over(
+        handle: Handle,
+        path: &Path,
+        id: StoreId,
+        holder: Option<Holder>,
+        shelter: Shelter,
+    ) -> Store {
         Store {
+            shelter,
+            writer: Mutex::default(),
+            torn: AtomicBool::new(false),
             holder,
             handle,
             path: path.into(),
             id,
             shelf: Shelf::default(),
             training_due: AtomicU64::new(0),
-            stopped: Mutex::default(),
         }
     }
 
@@ -119,7 +155,10 @@ impl Store {
     ) -> Result<T, ReadError> {
         let mut result = self.handle.with(&read);
         if matches!(result, Err(redb::Error::PreviousIo)) && self.has_stopped() {
-            self.handle.open_again();
+            // What was acknowledged may stand in the log alone.
+            self.handle.open_again(|database| {
+                recover(database, &self.shelter, Damaged::Salvaged).map(|_| ())
+            });
             result = self.handle.with(&read);
         }
         result.map_err(|error| ReadError::Io {
@@ -129,10 +168,14 @@ impl Store {
     }
 
     fn has_stopped(&self) -> bool {
-        self.stopped
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.stopped.is_some()
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.end_log();
     }
 }
 

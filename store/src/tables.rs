@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! meta-1     &str -> bytes      format: u32 | store_id: 16 bytes | key_schema: text | dictionary_answers: u32
-//!                               | dictionary_requests: u32 | trained_at: u64
+//!                               | dictionary_requests: u32 | trained_at: u64 | logged: u64
+//!                               | log: 16 bytes, while a log is in use
 //! idx-1      [u8; 32] -> u64    request digest -> sequence
 //! rec-1      u64 -> bytes       sequence -> record; only ever appended to
 //! req-1      u64 -> bytes       sequence -> the request that the record answers, see `packed`
@@ -13,13 +14,17 @@
 //! runseq-1   [u8; 28] -> bytes  run, generation, number -> request digests that the run touched
 //! ```
 //!
-//! Format 1 had the first three; it becomes format 2 when it is opened, in one commit.
+//! Format 1 had the first three; formats 1 and 2 knew no log, and no records of version 2. They become format 3 when they are
+//! opened, in one commit.
 
-use redb::{Database, ReadableDatabase, TableDefinition, TableError, WriteTransaction};
+use crate::log::LogId;
+use redb::{
+    Database, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
+};
 use std::fmt;
 
 /// The version of the tables that is written. It grows with them; older ones are read.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// How requests are named. Under another schema every request would be a miss, and be paid for again.
 pub(crate) const KEY_SCHEMA: &str = "xhost request v1";
@@ -161,6 +166,40 @@ pub(crate) fn read_meta(database: &Database) -> Result<Meta, redb::Error> {
         (Some(1..FORMAT), Some(_), Some(id)) => Meta::Older(StoreId(id)),
         _ => foreign("its table meta-1 lacks the format, the id or the key schema"),
     })
+}
+
+/// The log that is in use, if one is, and the number of its last frame that the tables have.
+pub(crate) fn read_log(database: &Database) -> Result<Option<(LogId, u64)>, redb::Error> {
+    let meta = database.begin_read()?.open_table(META)?;
+    let id = meta.get("log")?.and_then(|id| id.value().try_into().ok());
+    let logged = meta
+        .get("logged")?
+        .and_then(|number| number.value().try_into().ok());
+    Ok(id.map(|id| (LogId(id), logged.map_or(0, u64::from_le_bytes))))
+}
+
+/// The number of the last frame of any log.
+pub(crate) fn logged(write: &WriteTransaction) -> Result<u64, redb::Error> {
+    let meta = write.open_table(META)?;
+    let number = meta
+        .get("logged")?
+        .and_then(|number| number.value().try_into().ok());
+    Ok(number.map_or(0, u64::from_le_bytes))
+}
+
+/// Notes that the tables have all frames up to this number, and which log is in use from here on.
+pub(crate) fn note_log(
+    write: &WriteTransaction,
+    log: Option<LogId>,
+    logged: u64,
+) -> Result<(), redb::Error> {
+    let mut meta = write.open_table(META)?;
+    meta.insert("logged", logged.to_le_bytes().as_slice())?;
+    match log {
+        Some(id) => drop(meta.insert("log", id.0.as_slice())?),
+        None => drop(meta.remove("log")?),
+    }
+    Ok(())
 }
 
 fn foreign(what: &'static str) -> Meta {

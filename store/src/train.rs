@@ -11,8 +11,9 @@ use crate::{Store, record};
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction};
 use std::sync::atomic::Ordering;
 
-/// Below some hundreds of answers a dictionary knows what these say, and little of what is alike in them.
-const FIRST: u64 = 256;
+/// What answers of one run have in common is their form, and so many show it: a dictionary of 64 answers to GSM8K packs the
+/// others to 33 % of their JSON, one of 256 to 32 %, none to 71 %.
+const FIRST: u64 = 64;
 
 /// How much a store grows until its dictionary is looked at again.
 const GROWTH: u64 = 16;
@@ -105,9 +106,13 @@ fn better(
     let learnt: Vec<&Vec<u8>> = of(false).collect();
     let bytes: usize = learnt.iter().map(|sample| sample.len()).sum();
     let size = LARGEST.min(bytes / 8);
-    let Some(trained) = zstd::dict::from_samples(&learnt, size).ok() else {
+    let Some(mut trained) = zstd::dict::from_samples(&learnt, size).ok() else {
         return Ok(None);
     };
+    // zstd's own number of a dictionary, which each frame would repeat: four bytes, and a record has ours.
+    if let Some(number) = trained.get_mut(4..8) {
+        number.fill(0);
+    }
     let Some(tried) = Dictionary::new(u32::MAX, trained.clone()) else {
         return Ok(None);
     };
@@ -144,7 +149,7 @@ fn samples(
         }
         let sample = match kind {
             Kind::Answers => answer(&read, &digest, number, dictionaries)?
-                .map(|answer| answer.map(|answer| answer.body.to_vec())),
+                .and_then(|answer| answer.map(|answer| record::plain(&answer)).transpose()),
             Kind::Requests => request(&read, &digest, number, dictionaries)?,
         };
         if let Ok(Some(mut sample)) = sample {

@@ -4,12 +4,14 @@
 use crate::codec::Dictionaries;
 use crate::handle::guarded;
 use crate::overlay::Overlay;
+use crate::recover::{Damaged, Recovered, Shelter, log_of, recover};
 use crate::shelf::{self, Shelf};
 use crate::tables::{self, DICTIONARIES, INDEX, JOURNAL, Meta, RECORDS, REQUESTS, RUNS, TOUCHED};
 use crate::{Digest, OpenError, RunId, journal, open, packed, record, runs};
 use redb::{Database, ReadTransaction, ReadableDatabase, StorageBackend};
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Findings that are told one by one. The others are counted.
 const LISTED: usize = 10_000;
@@ -51,6 +53,8 @@ pub struct Finding {
 pub enum Trouble {
     /// The file as such: pages whose checksum does not fit, or that cannot be read.
     File,
+    /// The log of small commits.
+    Log,
     /// An answer that cannot be trusted.
     Answer,
     /// A whole answer that its request's digest does not lead to.
@@ -88,7 +92,8 @@ impl Report {
 /// # Errors
 /// Where there is no such file, or it is in use, or is no store of this version. Damage is no error but a finding.
 pub fn verify(path: &Path, progress: impl FnMut(u64, u64)) -> Result<Report, OpenError> {
-    verify_storage(open::backend(path)?, path, progress)
+    let shelter = Shelter::Beside(log_of(path));
+    verify_with(open::backend(path)?, &shelter, path, progress)
 }
 
 /// As [`verify`], over something else than a file. `path` is what errors name.
@@ -97,6 +102,17 @@ pub fn verify(path: &Path, progress: impl FnMut(u64, u64)) -> Result<Report, Ope
 /// As [`verify`].
 pub fn verify_storage(
     storage: impl StorageBackend,
+    log: Option<Arc<dyn StorageBackend>>,
+    path: &Path,
+    progress: impl FnMut(u64, u64),
+) -> Result<Report, OpenError> {
+    let shelter = log.map_or(Shelter::None, Shelter::Given);
+    verify_with(storage, &shelter, path, progress)
+}
+
+fn verify_with(
+    storage: impl StorageBackend,
+    shelter: &Shelter,
     path: &Path,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Report, OpenError> {
@@ -114,7 +130,10 @@ pub fn verify_storage(
         Err(error) => return Err(error),
     };
     match guarded(|| tables::read_meta(&database)) {
-        Ok(Meta::Usable(_) | Meta::Older(_)) => look(&database, &mut report, &mut progress),
+        Ok(Meta::Usable(_) | Meta::Older(_)) => {
+            look_at_log(&database, shelter, &mut report);
+            look(&database, &mut report, &mut progress);
+        }
         Ok(Meta::Stranger(stranger)) => return Err(open::refused(path, stranger)),
         Err(error) => report.tell(Trouble::File, None, &error),
     }
@@ -131,6 +150,23 @@ pub fn verify_storage(
         report.tell(Trouble::File, None, &error);
     }
     Ok(report)
+}
+
+/// What the log has is looked at with the rest: it is put into the tables, in memory.
+fn look_at_log(database: &Database, shelter: &Shelter, report: &mut Report) {
+    let words = match guarded(|| recover(database, shelter, Damaged::Salvaged)) {
+        Ok(Recovered::Nothing) => return,
+        Ok(Recovered::Missing) => "it is not there, and the store was not closed".to_owned(),
+        Ok(Recovered::All { damaged, torn, .. }) => match (damaged, torn) {
+            (false, false) => return,
+            (true, _) => "commits in its middle are damaged".to_owned(),
+            (false, true) => "its last commit is not whole: a crash cut it off before it was \
+                              acknowledged, or it is damaged"
+                .to_owned(),
+        },
+        Err(error) => error.to_string(),
+    };
+    report.tell(Trouble::Log, None, &words);
 }
 
 type Look<'a> = &'a mut dyn FnMut(&mut Report) -> Result<(), redb::Error>;

@@ -345,6 +345,7 @@ fn told(report: &Report) -> String {
     for finding in report.findings.iter().take(SHOWN) {
         let what = match finding.what {
             Trouble::File => "file",
+            Trouble::Log => "log",
             Trouble::Answer => "answer",
             Trouble::Unreached => "unreached answer",
             Trouble::Request => "request",

@@ -1,17 +1,19 @@
 //! Storages that fail at the n-th call: nothing acknowledged is lost, nothing is acknowledged after, reads go on.
 
 use crate::support::{Call, Fault, Memory, PutAll, Seeded, answer, digest};
+use std::io;
 use xhost_store::{Put, WriteError};
 
 /// Commits until the fault strikes; whether it did.
-fn commit_until_failure(fault: Fault) -> bool {
+fn commit_until_failure(fault: Fault, error: fn() -> io::Error) -> bool {
     let storage = Memory::new(Vec::new());
+    storage.disk().error = error;
     // A cache of one page: reads must go to the storage.
     let store = storage.open_with(4_096).unwrap();
     let mut bodies = Seeded(7);
     let mut acknowledged = Vec::new();
     storage.disk().fault = fault;
-    let failed = (0..12).map(digest).find_map(|digest| {
+    let failed = (0..14).map(digest).find_map(|digest| {
         let answer = answer(bodies.bytes(9_000));
         match store.put_all(&[(digest, answer.clone())]) {
             Ok(puts) => {
@@ -28,6 +30,16 @@ fn commit_until_failure(fault: Fault) -> bool {
     assert!(
         matches!(error, WriteError::Failed { .. }),
         "{fault:?}: {error}"
+    );
+    let error_words = error.to_string();
+    let cause = if matches!(fault, Fault::HalfWriteAfter(_)) {
+        io::Error::from(io::ErrorKind::StorageFull)
+    } else {
+        (storage.disk().error)()
+    };
+    assert!(
+        matches!(fault, Fault::After(_, Call::Read)) || error_words.contains(&cause.to_string()),
+        "{fault:?}: {error_words}"
     );
     let stopped = store.put_all(&[(digest, answer.clone())]).unwrap_err();
     assert!(
@@ -87,10 +99,37 @@ fn a_failed_call_stops_the_writer_and_loses_nothing_acknowledged() {
     ];
     for (kind, fault) in kinds {
         let struck = (0..)
-            .take_while(|n| commit_until_failure(fault(*n)))
+            .take_while(|n| commit_until_failure(fault(*n), || io::Error::other("the disk failed")))
             .count();
         eprintln!("{struck} calls failed: {kind}");
         // Where a fault never strikes, the test tests nothing.
         assert!(struck >= 1, "{kind}");
+    }
+}
+
+/// As above, with what the system says of a full disk and of a quota: whoever reads it must know what to free.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_and_a_used_up_quota_stop_the_writer_and_are_named() {
+    const NO_SPACE: i32 = 28;
+    #[cfg(target_os = "linux")]
+    const QUOTA: i32 = 122;
+    #[cfg(not(target_os = "linux"))]
+    const QUOTA: i32 = 69;
+    let errors: [(fn() -> io::Error, &str); 2] = [
+        (
+            || io::Error::from_raw_os_error(NO_SPACE),
+            "No space left on device",
+        ),
+        (|| io::Error::from_raw_os_error(QUOTA), "quota exceeded"),
+    ];
+    for (error, words) in errors {
+        assert!(error().to_string().contains(words), "{}", error());
+        for call in [Call::Write, Call::SetLen, Call::Sync] {
+            let struck = (0..)
+                .take_while(|n| commit_until_failure(Fault::After(*n, call), error))
+                .count();
+            assert!(struck >= 1, "{words}, {call:?}");
+        }
     }
 }

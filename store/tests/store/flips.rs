@@ -1,8 +1,7 @@
 //! Flipped bits anywhere in the file: never a wrong answer, never a panic, and `verify` finds every one that matters.
 
 use crate::support::{Memory, Seeded, answer, asked};
-use std::path::Path;
-use xhost_store::{Change, Entry, Report, Run, Touched, verify_storage};
+use xhost_store::{Begun, Change, Entry, Report, Run, Touched};
 
 /// A store with everything in it.
 fn filled() -> (Memory, Vec<Entry>) {
@@ -43,13 +42,9 @@ fn filled() -> (Memory, Vec<Entry>) {
     (storage, entries)
 }
 
-fn verified(bytes: Vec<u8>) -> Option<Report> {
-    verify_storage(Memory::new(bytes), Path::new("memory"), |_, _| {}).ok()
-}
-
 /// What a reader sees that it should not, or does not see that it should. A wrong answer is the end of the test.
-fn matters(bytes: Vec<u8>, entries: &[Entry]) -> bool {
-    let Ok(store) = Memory::new(bytes).open() else {
+fn matters(storage: &Memory, entries: &[Entry]) -> bool {
+    let Ok(store) = storage.open() else {
         return true;
     };
     let mut differs = false;
@@ -92,7 +87,7 @@ fn matters(bytes: Vec<u8>, entries: &[Entry]) -> bool {
 fn verify_finds_every_flipped_bit_that_matters() {
     let (storage, entries) = filled();
     let whole = storage.disk().bytes.clone();
-    let report = verified(whole.clone()).unwrap();
+    let report = storage.verify().unwrap();
     assert!(report.is_whole(), "{report:?}");
     assert_eq!(
         (report.answers, report.requests, report.superseded),
@@ -107,9 +102,58 @@ fn verify_finds_every_flipped_bit_that_matters() {
         let (place, bit) = (used[numbers.below(used.len())], numbers.below(8));
         let mut bytes = whole.clone();
         bytes[place] ^= 1 << bit;
-        if matters(bytes.clone(), &entries) {
+        if matters(&Memory::new(bytes.clone()), &entries) {
             mattered += 1;
-            let found = verified(bytes).is_none_or(|report| !report.is_whole());
+            let report = Memory::new(bytes).verify();
+            let found = !report.is_ok_and(|report: Report| report.is_whole());
+            assert!(
+                found,
+                "flip {number}, bit {bit} of byte {place}, is not found"
+            );
+        }
+    }
+    eprintln!("{mattered} of {flips} flips mattered, and each was found");
+    assert!(mattered * 5 > flips, "{mattered}");
+}
+
+/// Of a store that was killed: as many flips of the log as of the tables.
+#[test]
+fn verify_finds_every_flipped_bit_of_the_log_that_matters() {
+    let (storage, mut entries) = filled();
+    let store = storage.open().unwrap();
+    for n in 1_000..1_060 {
+        let entry = asked(n, answer(Seeded(n).bytes(200)));
+        store.commit(std::slice::from_ref(&entry)).unwrap();
+        entries.push(entry);
+    }
+    let run = store.runs().next().unwrap().unwrap();
+    let run = Begun {
+        id: run.0,
+        generation: run.1.generation,
+        started_ms: 1,
+    };
+    let digests = entries[321..].iter().map(|entry| entry.digest).collect();
+    store
+        .touch(&[Touched {
+            run,
+            number: 1,
+            digests,
+        }])
+        .unwrap();
+    let storage = storage.killed();
+    assert!(!matters(&storage.killed(), &entries));
+    let (tables, log) = storage.files();
+    let used: Vec<usize> = (0..log.len()).filter(|place| log[*place] != 0).collect();
+    let flips = crate::support::amount("XHOST_STORE_FLIPS", 500);
+    let (mut numbers, mut mattered) = (Seeded(37), 0);
+    for number in 0..flips {
+        let (place, bit) = (used[numbers.below(used.len())], numbers.below(8));
+        let mut log = log.clone();
+        log[place] ^= 1 << bit;
+        let storage = Memory::with_log(tables.clone(), log);
+        let found = !storage.verify().unwrap().is_whole();
+        if matters(&storage, &entries) {
+            mattered += 1;
             assert!(
                 found,
                 "flip {number}, bit {bit} of byte {place}, is not found"
@@ -130,7 +174,7 @@ fn verify_says_which_answers_are_affected_and_changes_nothing() {
     let mut bytes = whole.clone();
     bytes[place] ^= 1;
     let storage = Memory::new(bytes.clone());
-    let report = verify_storage(storage.clone(), Path::new("memory"), |_, _| {}).unwrap();
+    let report = storage.verify().unwrap();
     let affected: Vec<_> = report
         .findings
         .iter()

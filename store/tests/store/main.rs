@@ -21,6 +21,9 @@ mod powercut;
 /// What can be wrong with a path.
 mod opening;
 
+/// Small commits that only the log has.
+mod log;
+
 /// Spill files.
 mod spills;
 

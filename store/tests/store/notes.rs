@@ -289,8 +289,7 @@ fn a_store_of_the_first_format_becomes_one_of_the_second() {
 fn a_store_of_the_second_format_is_read() {
     let fixture = include_bytes!("../fixtures/format-2.redb.zst");
     let storage = Memory::new(zstd::decode_all(fixture.as_slice()).unwrap());
-    let report =
-        xhost_store::verify_storage(storage.clone(), "fixture".as_ref(), |_, _| {}).unwrap();
+    let report = storage.verify().unwrap();
     assert!(report.is_whole(), "{report:?}");
     let store = storage.open().unwrap();
     let stat = store.stat().unwrap();

@@ -78,7 +78,7 @@ fn a_newer_format_and_another_key_schema_are_refused() {
     let words = refusal(&path).to_string();
     assert_eq!(
         words,
-        format!("the store {at} has format 7, and this program reads up to 2: get a newer xhost")
+        format!("the store {at} has format 7, and this program reads up to 3: get a newer xhost")
     );
 }
 

@@ -67,16 +67,13 @@ fn a_torn_tail_costs_its_own_line_and_is_kept() {
         .filter(|path| path.to_string_lossy().contains(".spill-"))
         .for_each(|path| fs::remove_file(path).unwrap());
     let first = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-    for cut in (0..whole.len())
-        .step_by(7)
-        .chain([first - 1, first, first + 1, whole.len() - 1])
-    {
+    let store = Store::open(&path, Options::default()).unwrap();
+    for cut in 0..=whole.len() {
         let torn = spilled(&path, folder.path(), 0..0);
         fs::write(&torn, &whole[..cut]).unwrap();
-        let store = Store::open(&path, Options::default()).unwrap();
         let absorbed = store.absorb_spills(folder.path()).unwrap();
         // A line is whole without its line feed.
-        let ends = [0, first - 1, first, whole.len() - 1];
+        let ends = [0, first - 1, first, whole.len() - 1, whole.len()];
         assert_eq!(
             absorbed.damaged,
             u64::from(!ends.contains(&cut)),
@@ -87,9 +84,14 @@ fn a_torn_tail_costs_its_own_line_and_is_kept() {
             assert_eq!(fs::read(kept).unwrap(), whole[..cut]);
             fs::remove_file(kept).unwrap();
         }
+        // Each comes with the first cut that leaves it whole, and nothing else does.
+        let whole_lines = [first - 1, whole.len() - 1].map(|end| cut >= end);
+        let there = [0, 1].map(|n| store.get(&digest(n)).unwrap());
+        let expected = [0, 1].map(|n| whole_lines[n].then(|| answer(format!("body {n}"))));
+        assert_eq!(there, expected, "cut at {cut}");
         assert_eq!(
-            store.get(&digest(0)).unwrap().is_some(),
-            cut >= first - 1 || !store.is_empty().unwrap()
+            store.len().unwrap(),
+            whole_lines.iter().filter(|whole| **whole).count() as u64
         );
     }
 }

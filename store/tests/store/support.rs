@@ -4,7 +4,9 @@ use redb::StorageBackend;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use xhost_store::{Answer, Digest, Entry, Options, Put, Sent, Store, WriteError};
+use xhost_store::{
+    Answer, Digest, Entry, Options, Put, Report, Sent, Store, WriteError, verify_storage,
+};
 
 /// Numbers that are the same in every run: splitmix64.
 pub struct Seeded(pub u64);
@@ -105,6 +107,13 @@ pub enum Fault {
     HalfWriteAfter(u32),
 }
 
+/// Which of a store's two files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Tables,
+    Log,
+}
+
 #[derive(Debug)]
 pub enum Event {
     Write(u64, Vec<u8>),
@@ -112,28 +121,59 @@ pub enum Event {
     Sync,
 }
 
+/// A store's two files, and what happened to them, in one order.
 #[derive(Debug)]
 pub struct Disk {
     pub bytes: Vec<u8>,
-    pub events: Vec<Event>,
+    pub log: Vec<u8>,
+    pub events: Vec<(Part, Event)>,
     pub fault: Fault,
+    /// What a call that fails says.
+    pub error: fn() -> io::Error,
 }
 
 /// A storage in memory; every clone is the same one.
 #[derive(Clone, Debug)]
-pub struct Memory(Arc<Mutex<Disk>>);
+pub struct Memory {
+    disk: Arc<Mutex<Disk>>,
+    part: Part,
+}
 
 impl Memory {
     pub fn new(bytes: Vec<u8>) -> Memory {
-        Memory(Arc::new(Mutex::new(Disk {
+        Memory::with_log(bytes, Vec::new())
+    }
+
+    pub fn with_log(bytes: Vec<u8>, log: Vec<u8>) -> Memory {
+        let disk = Disk {
             bytes,
+            log,
             events: Vec::new(),
             fault: Fault::None,
-        })))
+            error: || io::Error::other("the disk failed"),
+        };
+        Memory {
+            disk: Arc::new(Mutex::new(disk)),
+            part: Part::Tables,
+        }
+    }
+
+    /// The storage of the log on the same disk.
+    pub fn log(&self) -> Memory {
+        Memory {
+            disk: Arc::clone(&self.disk),
+            part: Part::Log,
+        }
     }
 
     pub fn disk(&self) -> MutexGuard<'_, Disk> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tables and the log as they are.
+    pub fn files(&self) -> (Vec<u8>, Vec<u8>) {
+        let disk = self.disk();
+        (disk.bytes.clone(), disk.log.clone())
     }
 
     pub fn open(&self) -> Result<Store, xhost_store::OpenError> {
@@ -146,11 +186,30 @@ impl Memory {
             cache_bytes,
             ..Options::default()
         };
-        Store::with_backend(move || storage.clone(), Path::new("memory"), &options)
+        let log = Some(Arc::new(self.log()) as Arc<dyn StorageBackend>);
+        Store::with_backend(move || storage.clone(), log, Path::new("memory"), &options)
+    }
+
+    /// As after a kill: what was written is there, and nothing was closed.
+    pub fn killed(&self) -> Memory {
+        let (tables, log) = self.files();
+        Memory::with_log(tables, log)
+    }
+
+    pub fn verify(&self) -> Result<Report, xhost_store::OpenError> {
+        let log = Some(Arc::new(self.log()) as Arc<dyn StorageBackend>);
+        verify_storage(self.clone(), log, Path::new("memory"), |_, _| {})
     }
 }
 
 impl Disk {
+    pub fn part(&mut self, part: Part) -> &mut Vec<u8> {
+        match part {
+            Part::Tables => &mut self.bytes,
+            Part::Log => &mut self.log,
+        }
+    }
+
     fn fails(&mut self, call: Call) -> io::Result<()> {
         let Fault::After(left, kind) = &mut self.fault else {
             return Ok(());
@@ -160,7 +219,7 @@ impl Disk {
         }
         if *left == 0 {
             self.fault = Fault::None;
-            return Err(io::Error::other("the disk failed"));
+            return Err((self.error)());
         }
         *left -= 1;
         Ok(())
@@ -169,7 +228,7 @@ impl Disk {
 
 impl StorageBackend for Memory {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.disk().bytes.len() as u64)
+        Ok(self.disk().part(self.part).len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
@@ -177,7 +236,7 @@ impl StorageBackend for Memory {
         disk.fails(Call::Read)?;
         let from = offset as usize;
         let bytes = disk
-            .bytes
+            .part(self.part)
             .get(from..from + out.len())
             .ok_or(io::ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(bytes);
@@ -187,15 +246,15 @@ impl StorageBackend for Memory {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut disk = self.disk();
         disk.fails(Call::SetLen)?;
-        disk.bytes.resize(len as usize, 0);
-        disk.events.push(Event::SetLen(len));
+        disk.part(self.part).resize(len as usize, 0);
+        disk.events.push((self.part, Event::SetLen(len)));
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let mut disk = self.disk();
         disk.fails(Call::Sync)?;
-        disk.events.push(Event::Sync);
+        disk.events.push((self.part, Event::Sync));
         Ok(())
     }
 
@@ -211,9 +270,9 @@ impl StorageBackend for Memory {
             }
             Fault::None | Fault::After(..) => data.len(),
         };
-        disk.bytes[from..from + done].copy_from_slice(&data[..done]);
-        disk.events
-            .push(Event::Write(offset, data[..done].to_vec()));
+        disk.part(self.part)[from..from + done].copy_from_slice(&data[..done]);
+        let event = Event::Write(offset, data[..done].to_vec());
+        disk.events.push((self.part, event));
         if done < data.len() {
             disk.fault = Fault::None;
             return Err(io::ErrorKind::StorageFull.into());
