@@ -88,6 +88,8 @@ mod imports;
 
 /// Memory that does not grow with what passes through.
 mod flat;
+/// Stores kept in order, killed, and on disks that forbid.
+mod upkeep;
 
 /// The program killed again and again.
 mod kills;

@@ -107,6 +107,8 @@ fn a_failed_call_stops_the_writer_and_loses_nothing_acknowledged() {
     }
 }
 
+type ErrorOf = fn() -> io::Error;
+
 /// As above, with what the system says of a full disk and of a quota: whoever reads it must know what to free.
 #[cfg(unix)]
 #[test]
@@ -116,7 +118,7 @@ fn a_full_disk_and_a_used_up_quota_stop_the_writer_and_are_named() {
     const QUOTA: i32 = 122;
     #[cfg(not(target_os = "linux"))]
     const QUOTA: i32 = 69;
-    let errors: [(fn() -> io::Error, &str); 2] = [
+    let errors: [(ErrorOf, &str); 2] = [
         (
             || io::Error::from_raw_os_error(NO_SPACE),
             "No space left on device",
