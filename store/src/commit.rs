@@ -102,7 +102,7 @@ impl Store {
             });
         }
         let log = &mut writer.log;
-        let committed = self.handle.with(|database| {
+        let committed = self.handle.commit(|database| {
             let mut write = database.begin_write()?;
             let result = change(database, &write, &mut rows)?;
             if rows.is_empty() {
@@ -174,7 +174,7 @@ impl Store {
         };
         let Logging::In(last) = log else { return };
         let last = last.last();
-        let ended = self.handle.with(|database| {
+        let ended = self.handle.commit(|database| {
             let mut write = database.begin_write()?;
             tables::note_log(&write, None, last)?;
             write.set_quick_repair(true);

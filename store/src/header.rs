@@ -19,13 +19,14 @@
 //! `check` tells a flipped bit from a newer version or an unknown dictionary, which `bind` cannot do without the body.
 
 use crate::Digest;
+use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
 use std::sync::LazyLock;
 
 pub(crate) const LENGTH: usize = 98;
 const CHECKED: usize = 94;
 
-static CHECK: LazyLock<blake3::Hasher> =
-    LazyLock::new(|| blake3::Hasher::new_derive_key("xhost 2026-11 record header v1"));
+static CHECK: LazyLock<ContextKey> =
+    LazyLock::new(|| hash_derive_key_context("xhost 2026-11 record header v1"));
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
@@ -94,7 +95,7 @@ impl Header {
 }
 
 fn check(bytes: &[u8; LENGTH]) -> [u8; 4] {
-    let mut hasher = CHECK.clone();
+    let mut hasher = blake3::Hasher::new_from_context_key(&CHECK);
     hasher.update(&bytes[..CHECKED]);
     part(hasher.finalize().as_bytes(), 0)
 }

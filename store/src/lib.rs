@@ -51,6 +51,9 @@ mod packed;
 /// Files and folders that survive a crash, and who holds a store.
 mod place;
 
+/// What reads look into, from one commit to the next.
+mod view;
+
 /// redb's handle on the file, and its failures.
 mod handle;
 

@@ -11,6 +11,7 @@ use crate::codec::{self, Dictionaries, Dictionary, Packed};
 use crate::fault::{RecordError, VERSION};
 use crate::header::{self, Header};
 use crate::{Answer, Digest};
+use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
@@ -27,8 +28,8 @@ pub(crate) const RECORD_LIMIT: usize = header::LENGTH + META_LIMIT + BODY_LIMIT;
 /// What is bound, and in which order. Another one would make each answer of an old export another answer.
 const BIND_VERSION: u8 = 1;
 
-static BIND: LazyLock<blake3::Hasher> =
-    LazyLock::new(|| blake3::Hasher::new_derive_key("xhost 2026-11 record v1"));
+static BIND: LazyLock<ContextKey> =
+    LazyLock::new(|| hash_derive_key_context("xhost 2026-11 record v1"));
 
 /// Postcard writes the variant's number first: a later meta part is a later variant.
 #[derive(Serialize, Deserialize)]
@@ -236,7 +237,7 @@ fn bind(header: &Header, meta: &[u8], body: &[u8]) -> [u8; 32] {
     fields.extend(meta_length.to_le_bytes());
     fields.extend(created_ms.to_le_bytes());
     fields.extend(latency_ms.to_le_bytes());
-    let mut hasher = BIND.clone();
+    let mut hasher = blake3::Hasher::new_from_context_key(&BIND);
     for part in [key.as_bytes().as_slice(), &fields, meta, body] {
         hasher
             .update(&(part.len() as u64).to_le_bytes())

@@ -10,7 +10,7 @@ use crate::shelf::Shelf;
 use crate::tables::{INDEX, RECORDS, REQUESTS, StoreId};
 use crate::{Answer, Digest, StoredRequest};
 use crate::{packed, record};
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTableMetadata};
+use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTableMetadata};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, PoisonError};
@@ -121,11 +121,12 @@ impl Store {
     /// record of a newer version; [`ReadError::Io`] where the file cannot be read.
     pub fn get(&self, digest: &Digest) -> Result<Option<Answer>, ReadError> {
         let found = self.read(|database| {
-            let read = database.begin_read()?;
-            let Some(sequence) = sequence(&read, digest)? else {
+            let view = self.handle.view(database)?;
+            let Some(sequence) = view.index.get(digest.as_bytes())? else {
                 return Ok(Ok(None));
             };
-            answer(&read, digest, sequence, &self.shelf.over(database))
+            let record = view.records.get(sequence.value())?;
+            Ok(decoded(record, digest, &self.shelf.over(database)))
         })?;
         found.map_err(|cause| trusted(digest, cause))
     }
@@ -196,8 +197,16 @@ pub(crate) fn answer(
     dictionaries: &impl Dictionaries,
 ) -> Result<Result<Option<Answer>, RecordError>, redb::Error> {
     let record = read.open_table(RECORDS)?.get(sequence)?;
-    let record = record.ok_or(RecordError::Damaged("its record is gone"));
-    Ok(record.and_then(|record| record::decode(digest, record.value(), dictionaries).map(Some)))
+    Ok(decoded(record, digest, dictionaries))
+}
+
+fn decoded(
+    record: Option<AccessGuard<'_, &'static [u8]>>,
+    digest: &Digest,
+    dictionaries: &impl Dictionaries,
+) -> Result<Option<Answer>, RecordError> {
+    let record = record.ok_or(RecordError::Damaged("its record is gone"))?;
+    record::decode(digest, record.value(), dictionaries).map(Some)
 }
 
 /// The request's bytes in this place, verified, where there are some.

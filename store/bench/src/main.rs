@@ -2,7 +2,7 @@
 //! numbers depend on the machine and on what else it does, ratios within a turn hardly do. criterion takes the samples; the
 //! ratios below its figures are medians over the turns behind them.
 //!
-//! `cargo bench --manifest-path store/bench/Cargo.toml [-- ENTRIES]`
+//! `cargo bench --manifest-path store/bench/Cargo.toml [-- ENTRIES [puts|gets|size|kill|memory]]`
 
 /// What is stored.
 mod answers;
@@ -51,13 +51,23 @@ fn main() {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(3));
+    let wanted = |part| arguments.get(1).is_none_or(|text| text == part);
     let mut ratios = Vec::new();
-    for group in [1, 8, 64, 256, 1_024] {
+    for group in [1, 8, 64, 256, 1_024].into_iter().filter(|_| wanted("puts")) {
         ratios.extend(speed::puts(&mut criterion, group, &texts));
     }
-    ratios.extend(speed::gets(&mut criterion, entries, &texts));
-    ratios.extend(size::lines(&texts));
-    ratios.extend(kill::lines(entries * 10));
-    ratios.extend(memory::lines(entries * 10, &texts));
+    // Once where each has all of it in its cache, once where none has.
+    for entries in [entries / 4, entries].into_iter().filter(|_| wanted("gets")) {
+        ratios.extend(speed::gets(&mut criterion, entries, &texts));
+    }
+    if wanted("size") {
+        ratios.extend(size::lines(&texts));
+    }
+    if wanted("kill") {
+        ratios.extend(kill::lines(entries * 10));
+    }
+    if wanted("memory") {
+        ratios.extend(memory::lines(entries * 10, &texts));
+    }
     ratios.iter().for_each(|line| println!("{line}"));
 }

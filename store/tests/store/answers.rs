@@ -1,6 +1,7 @@
 //! Put, get, first write wins.
 
 use crate::support::{PutAll, answer, digest, folder};
+use std::sync::atomic::{AtomicU64, Ordering};
 use xhost_store::{Options, Put, Store, WriteError};
 
 #[test]
@@ -94,6 +95,41 @@ fn reads_run_beside_a_writer_and_see_whole_groups() {
                 assert!(store.get(&digest(now - 1)).unwrap().is_some());
             }
             seen = now;
+        }
+    });
+}
+
+/// Tables are kept open between reads: none of those who read at once may meet an older commit than before.
+#[test]
+fn what_one_read_has_seen_every_later_one_sees() {
+    const GROUPS: u64 = 150;
+    let folder = folder();
+    let store = Store::open(&folder.path().join("s"), Options::default()).unwrap();
+    let there = |n| store.get(&digest(n)).unwrap().is_some();
+    let acknowledged = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut seen = 0;
+                while seen < GROUPS {
+                    let told = acknowledged.load(Ordering::Acquire);
+                    assert!(
+                        told <= seen || there(2 * told - 1),
+                        "{told} was acknowledged"
+                    );
+                    seen = seen.max(told);
+                    if there(2 * seen) {
+                        assert!(there(2 * seen + 1), "half of group {seen}");
+                        seen += 1;
+                    }
+                    assert!(seen == 0 || there(2 * seen - 1), "group {seen} is gone");
+                }
+            });
+        }
+        for group in 0..GROUPS {
+            let answers = [2 * group, 2 * group + 1].map(|n| (digest(n), answer("x")));
+            store.put_all(&answers).unwrap();
+            acknowledged.store(group + 1, Ordering::Release);
         }
     });
 }
