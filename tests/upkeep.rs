@@ -265,16 +265,18 @@ fn a_folder_that_is_forbidden_is_refused_with_advice_and_stays_what_it_is() {
          chmod 500 theirs && run theirs/new.redb import x.zst; echo new $?
          chmod 600 theirs/s.redb && run theirs/s.redb stat; echo kept $?
          chmod 000 theirs/s.redb && run theirs/s.redb stat; echo file $?
-         chmod 700 theirs; chmod 600 theirs/s.redb"
+         chmod 600 theirs/s.redb; chmod 000 theirs && run theirs/s.redb stat; echo folder $?
+         chmod 700 theirs"
     );
     place.write("x.zst", "");
     let Some((told, words)) = mounted(&place, &script) else {
         return;
     };
-    for expected in ["new 7", "kept 0", "file 7"] {
+    for expected in ["new 7", "kept 0", "file 7", "folder 7"] {
         assert!(told.contains(expected), "{expected}: {told}\n{words}");
     }
     let advice = "make it and its folder yours to read and write";
-    assert_eq!(words.matches(advice).count(), 2, "{words}");
+    assert_eq!(words.matches(advice).count(), 3, "{words}");
+    assert!(!words.contains("there is no store"), "{words}");
     assert!(std::fs::read(place.path("theirs/s.redb")).expect("the store") == before);
 }

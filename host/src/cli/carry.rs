@@ -104,7 +104,7 @@ impl Run {
 /// A store that must be there already.
 pub(super) async fn existing_store(named: Option<PathBuf>) -> Result<Store, Failure> {
     let path = named.unwrap_or_else(places::store);
-    if !path.exists() {
+    if !opening::is_there(&path)? {
         let path = path.display();
         return Err(Failure::wrong(format!(
             "there is no store {path}: name the one that the run used with --store"

@@ -91,6 +91,14 @@ impl Waiting {
     }
 }
 
+/// Whether there is a store, or something in its place. A folder that may not be looked into says nothing of that.
+pub(super) fn is_there(path: &Path) -> Result<bool, Failure> {
+    path.try_exists().map_err(|cause| {
+        let path = path.into();
+        Failure::new(Exit::Disk, OpenError::Io { path, cause })
+    })
+}
+
 /// Opens a store, or makes one, and takes in what was spilled for it. `command` is what others are shown who want it too.
 pub(super) async fn open(path: &Path, command: &str, busy: Busy) -> Result<Store, Failure> {
     let mut waiting = Waiting::default();

@@ -89,7 +89,7 @@ impl Ahead {
 
 /// The store, if it is there and no run has it for itself: a look must neither make one nor wait for one.
 async fn store(path: &Path) -> Result<Option<Arc<Store>>, Failure> {
-    if !path.exists() {
+    if !opening::is_there(path)? {
         return Ok(None);
     }
     Ok(match opening::reach(path, "xhost plan").await? {

@@ -118,7 +118,7 @@ impl Desk {
     }
 
     fn must_be_there(&self) -> Result<(), Failure> {
-        if self.path.exists() {
+        if opening::is_there(&self.path)? {
             return Ok(());
         }
         let words = format!(
