@@ -1,7 +1,7 @@
 //! Durable puts, into stores that hold some thousands already, and verified gets.
 
 use crate::answers::{entry, groups};
-use crate::turns::{compare, timed};
+use crate::turns::{compare, computed, timed};
 use criterion::Criterion;
 use redb::{ReadableDatabase, TableDefinition};
 use rusqlite::{Connection, params};
@@ -92,23 +92,23 @@ pub fn gets(criterion: &mut Criterion, count: usize, texts: &[String]) -> Vec<St
         made
     };
     let us = |work: &Vec<&Entry>| {
-        timed(|| {
+        computed(|| {
             for entry in work {
                 assert!(ours.get(&entry.digest).expect("a read").is_some());
             }
         })
     };
-    let them = |work: &Vec<&Entry>| timed(|| work.iter().for_each(|entry| drop(get_sqlite(&theirs, entry))));
+    let them = |work: &Vec<&Entry>| computed(|| work.iter().for_each(|entry| drop(get_sqlite(&theirs, entry))));
     let hashed = |work: &Vec<&Entry>| {
-        timed(|| {
+        computed(|| {
             for entry in work {
                 assert_ne!(blake3::hash(&get_sqlite(&theirs, entry)).as_bytes(), &[0; 32]);
             }
         })
     };
-    let plain = |work: &Vec<&Entry>| timed(|| work.iter().for_each(|entry| drop(get_bare(&bare, BARE, entry))));
+    let plain = |work: &Vec<&Entry>| computed(|| work.iter().for_each(|entry| drop(get_bare(&bare, BARE, entry))));
     let floor = |work: &Vec<&Entry>| {
-        timed(|| {
+        computed(|| {
             for entry in work {
                 let body = unpacks.decompress(&get_bare(&packed, PACKED, entry), entry.answer.body.len()).expect("it unpacks");
                 assert_ne!(blake3::hash(&body).as_bytes(), &[0; 32]);

@@ -44,6 +44,17 @@ pub fn compare<W>(
         .collect()
 }
 
+/// What the work costs this thread's processor, which others on the machine do not change: for work that waits for no disk.
+pub fn computed(act: impl FnOnce()) -> Duration {
+    let now = || {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    };
+    let started = now();
+    act();
+    now() - started
+}
+
 pub fn timed(act: impl FnOnce()) -> Duration {
     let started = Instant::now();
     act();
