@@ -1,8 +1,11 @@
 //! Answers: from the store, from another trial's call that is in flight, or from a lane, and then into the store before
-//! anybody sees them. One writer groups what waits into one commit. At the first failed write no further call leaves.
+//! anybody sees them. At the first failed write no further call leaves.
 
 /// Where nobody can be asked.
 mod offline;
+
+/// Into the store.
+mod writer;
 
 use crate::batch::{Deferral, Outbox, Takes};
 use crate::cache::{Ending, Mode, Terms};
@@ -17,18 +20,12 @@ use crate::store::{Claim, Sight, Store, Want};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
+use writer::Writer;
 use xhost_store::{
-    Answer, Begun, Digest, Entry, Group, Put, ReadError, ResponseDigest, Run, Touched, Wish,
-    WriteError,
+    Answer, Begun, Digest, Entry, Put, ReadError, ResponseDigest, Run, Touched, Wish, WriteError,
 };
-
-/// The most answers in one commit; past some hundreds a larger group gains nothing.
-const GROUP: usize = 1_024;
-
-/// KiB of answers whose commit nobody waits for.
-const UNAWAITED: u32 = 8 << 10;
 
 /// How many later generations of a request are looked for where nothing may be asked for.
 const LOOKED_AHEAD: u32 = 16;
@@ -84,43 +81,26 @@ pub struct Answers {
 
 /// What there is beyond the store.
 enum Supply {
-    /// Lanes, whose answers are written; and room for those whose commit nobody waits for, for memory must not follow how
-    /// many there are, or how long they are.
-    Lanes(mpsc::Sender<Write>, Arc<Semaphore>),
+    /// Lanes, whose answers are written.
+    Lanes(Writer),
     /// Nothing: a replay reads what its run recorded, and writes nothing.
     Recorded(Recorded),
     /// Nothing: the first request without an answer is what is looked for.
     Missed(offline::Missed),
 }
 
-/// What waits for the next commit.
-enum Write {
-    Answer(Box<Entry>, Told),
-    Touched(Touched, Option<oneshot::Sender<Result<(), String>>>),
-}
-
-/// What hears of a commit.
-enum Told {
-    Waiting(oneshot::Sender<Result<Put, String>>),
-    /// Room for another answer that nobody waits for.
-    Room(OwnedSemaphorePermit),
-}
-
 impl Answers {
     /// Answers over a store, and the task that writes to it. The task ends when the last `Answers` is gone.
     #[must_use]
     pub fn new(store: Arc<Store>, run: Stop) -> (Arc<Answers>, JoinHandle<()>) {
-        let (writes, queue) = mpsc::channel(GROUP);
-        let writer = tokio::spawn(write_groups(Arc::clone(&store), queue, run.clone()));
-        (
-            Arc::new(Answers {
-                store,
-                in_flight: Mutex::default(),
-                supply: Supply::Lanes(writes, Arc::new(Semaphore::new(UNAWAITED as usize))),
-                run,
-            }),
-            writer,
-        )
+        let (writer, writing) = Writer::start(Arc::clone(&store), run.clone());
+        let answers = Answers {
+            store,
+            in_flight: Mutex::default(),
+            supply: Supply::Lanes(writer),
+            run,
+        };
+        (Arc::new(answers), writing)
     }
 
     /// The answer to a request. Identical requests in flight, on equal terms, are one call. With `outbox`, a request without
@@ -135,7 +115,7 @@ impl Answers {
         outbox: Option<Outbox<'_>>,
     ) -> Result<(Arc<Answered>, Origin), CallFailure> {
         match &self.supply {
-            Supply::Lanes(..) => {}
+            Supply::Lanes(_) => {}
             // Not shared: another trial may have had another end.
             Supply::Recorded(_) => return self.replay(question, asker).await,
             Supply::Missed(missed) => return self.look(question, asker, missed).await,
@@ -231,26 +211,18 @@ impl Answers {
     /// A batch's answer is stored without its request, whose body nobody keeps while the batch is on its way. Whoever asks for
     /// batches and finds the answer has the request; it goes along with the next commit, and nobody waits for it.
     async fn complete(&self, place: &Place<'_>) {
-        let Supply::Lanes(writes, room) = &self.supply else {
+        let Some(writer) = self.writer() else {
             return;
         };
         let Ok(None) = self.store.request(&place.digest) else {
             return;
         };
-        let Ok(Some(answer)) = self.store.get(&place.digest) else {
-            return;
-        };
-        let bytes = answer.body.len() + place.request.body.len();
-        let kib = u32::try_from(bytes >> 10).unwrap_or(UNAWAITED);
-        let room = Arc::clone(room).acquire_many_owned((kib + 1).min(UNAWAITED));
-        let entry = Entry {
-            request: Some(place.request.stored()),
-            ..Entry::from((place.digest, answer))
-        };
-        if let Ok(room) = room.await {
-            // Where the writer is gone, the run ends, and says why.
-            let write = Write::Answer(Box::new(entry), Told::Room(room));
-            let _ = writes.send(write).await;
+        if let Ok(Some(answer)) = self.store.get(&place.digest) {
+            let entry = Entry {
+                request: Some(place.request.stored()),
+                ..Entry::from((place.digest, answer))
+            };
+            writer.put_unawaited(entry).await;
         }
     }
 
@@ -299,7 +271,7 @@ impl Answers {
             }
             // Damage costs another call; a store that cannot be read must not.
             Err(error @ ReadError::Damaged { .. }) => {
-                if self.writes().is_none() {
+                if self.writer().is_none() {
                     return Err(CallFailure::Stopped(StopReason::Missing(error.to_string())));
                 }
                 let message = format!("{error}; the request is asked again");
@@ -339,33 +311,28 @@ impl Answers {
     }
 
     async fn put(&self, place: &Place<'_>, answer: Answer, wish: Wish) -> Result<Put, CallFailure> {
-        let (acknowledged, acknowledgement) = oneshot::channel();
-        let gone = |_| CallFailure::Stopped(StopReason::Disk("the store's writer is gone".into()));
         let entry = Entry {
             request: Some(place.request.stored()),
             wish,
             ..Entry::from((place.digest, answer))
         };
-        let writes = self.writes().ok_or_else(|| gone(()))?;
-        writes
-            .send(Write::Answer(Box::new(entry), Told::Waiting(acknowledged)))
-            .await
-            .map_err(|_| gone(()))?;
-        let result = acknowledgement.await.map_err(|_| gone(()))?;
-        result.map_err(|message| CallFailure::Stopped(StopReason::Disk(message)))
+        let put = match self.writer() {
+            Some(writer) => writer.put(entry).await,
+            None => Err("nothing is written here".into()),
+        };
+        put.map_err(|message| CallFailure::Stopped(StopReason::Disk(message)))
     }
 
     /// Notes what a run touched, with the next commit. Where that fails, the run is stopped.
     pub async fn touched(&self, touched: Touched) {
-        if let Some(writes) = self.writes() {
-            // The writer lives as long as this.
-            let _ = writes.send(Write::Touched(touched, None)).await;
+        if let Some(writer) = self.writer() {
+            writer.touched(touched).await;
         }
     }
 
-    fn writes(&self) -> Option<&mpsc::Sender<Write>> {
+    fn writer(&self) -> Option<&Writer> {
         match &self.supply {
-            Supply::Lanes(writes, _) => Some(writes),
+            Supply::Lanes(writer) => Some(writer),
             Supply::Recorded(_) | Supply::Missed(_) => None,
         }
     }
@@ -375,7 +342,7 @@ impl Answers {
     /// # Errors
     /// Where the store cannot be written.
     pub async fn begin_run(&self, run: Run) -> Result<Option<Begun>, StopReason> {
-        if self.writes().is_none() {
+        if self.writer().is_none() {
             return Ok(None);
         }
         self.note(move |store| store.begin_run(run)).await.map(Some)
@@ -387,16 +354,10 @@ impl Answers {
     /// Where the store cannot be written.
     pub async fn end_run(&self, last: Touched, ended_ms: u64) -> Result<(), StopReason> {
         let begun = last.run;
-        let (acknowledged, acknowledgement) = oneshot::channel();
-        let write = Write::Touched(last, Some(acknowledged));
-        if let Some(writes) = self.writes() {
-            // Where the writer is gone, so is the acknowledgement.
-            let _ = writes.send(write).await;
+        if let Some(writer) = self.writer() {
+            let noted = writer.touched_last(last).await;
+            noted.map_err(StopReason::Disk)?;
         }
-        let noted = acknowledgement.await;
-        noted
-            .unwrap_or_else(|_| Err("the store's writer is gone".into()))
-            .map_err(StopReason::Disk)?;
         self.note(move |store| store.end_run(begun, ended_ms)).await
     }
 
@@ -498,83 +459,4 @@ fn unreadable(digest: Digest, why: &str) -> CallFailure {
         Cause::Malformed,
         format!("the stored answer to {digest} cannot be read: {why}"),
     )
-}
-
-/// Takes whatever waits, commits it as one, and only then tells who waited.
-async fn write_groups(store: Arc<Store>, mut queue: mpsc::Receiver<Write>, run: Stop) {
-    let mut group = Vec::with_capacity(GROUP);
-    while next_group(&store, &mut queue, &mut group, &run).await > 0 {
-        let mut entries = Vec::with_capacity(group.len());
-        let mut waiting = Vec::with_capacity(group.len());
-        let (mut touched, mut last) = (Vec::new(), Vec::new());
-        for write in group.drain(..) {
-            match write {
-                Write::Answer(entry, told) => {
-                    entries.push(*entry);
-                    waiting.push(told);
-                }
-                Write::Touched(part, acknowledged) => {
-                    touched.push(part);
-                    last.extend(acknowledged);
-                }
-            }
-        }
-        let result = commit(Arc::clone(&store), entries, touched).await;
-        if let Err(message) = &result {
-            run.request(StopReason::Disk(message.clone()));
-        }
-        for acknowledged in last {
-            // As below.
-            let _ = acknowledged.send(result.as_ref().map(|_| ()).map_err(Clone::clone));
-        }
-        for (number, told) in waiting.into_iter().enumerate() {
-            let put = result.as_ref().map(|puts| puts[number]);
-            match told {
-                // A trial that was cancelled does not wait any more; its answer is stored all the same.
-                Told::Waiting(acknowledged) => {
-                    let _ = acknowledged.send(put.map_err(Clone::clone));
-                }
-                Told::Room(room) => drop(room),
-            }
-        }
-    }
-}
-
-/// What waits. Where the process that has the store goes away meanwhile, no further call leaves.
-async fn next_group(
-    store: &Store,
-    queue: &mut mpsc::Receiver<Write>,
-    group: &mut Vec<Write>,
-    run: &Stop,
-) -> usize {
-    if run.reason().is_none() {
-        tokio::select! {
-            biased;
-            count = queue.recv_many(group, GROUP) => return count,
-            why = store.lost() => {
-                let path = store.path().display();
-                run.request(StopReason::Disk(format!("the store {path}: {why}")));
-            }
-            _ = run.requested() => {}
-        }
-    }
-    queue.recv_many(group, GROUP).await
-}
-
-async fn commit(
-    store: Arc<Store>,
-    entries: Vec<Entry>,
-    touched: Vec<Touched>,
-) -> Result<Vec<Put>, String> {
-    let written = tokio::task::spawn_blocking(move || {
-        let group = Group {
-            entries: &entries,
-            touched: &touched,
-            ..Group::default()
-        };
-        crate::disk::commit_or_spill(&store, &group)
-    });
-    written
-        .await
-        .unwrap_or_else(|_| Err("the store's writer panicked".into()))
 }

@@ -42,7 +42,7 @@ impl Answers {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone(),
-            Supply::Lanes(..) | Supply::Recorded(_) => None,
+            Supply::Lanes(_) | Supply::Recorded(_) => None,
         }
     }
 

@@ -254,3 +254,47 @@ fn decoded(
         usage,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::types::StopReason;
+
+    fn model_of(said_by_the_line: &str) -> String {
+        let completed = batch::Completed {
+            body: "{}".into(),
+            model: said_by_the_line.into(),
+        };
+        let answer = batch::Answer {
+            custom_id: "x".into(),
+            outcome: batch::Outcome::Completed(completed),
+        };
+        let usage = Usage {
+            input: 3,
+            output: 5,
+            cache_read: 0,
+            cache_write: 0,
+            reasoning: 0,
+        };
+        let completion = Completion {
+            parts: Vec::new(),
+            stop_reason: StopReason::End,
+            usage,
+            model: "said by the body".into(),
+            extra: None,
+        };
+        let mut completion = Some(Ok(completion));
+        let line = decoded(answer, &mut |_| completion.take());
+        assert_eq!(line.usage.map(|usage| usage.output), Some(5));
+        match line.outcome {
+            batch::Outcome::Completed(completed) => completed.model,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_line_that_names_no_model_has_the_one_of_its_body() {
+        assert_eq!(model_of(""), "said by the body");
+        assert_eq!(model_of("said by the line"), "said by the line");
+    }
+}
