@@ -58,6 +58,7 @@ const TEXTS: &[(&str, i32, &str)] = &[
     ("scorer/wants-scorer", 2, "xhost:plugin/scorer"),
     ("scorer/wants-provider", 2, "xhost:plugin/provider"),
     ("scorer/composed", 3, "cannot enter component instance"),
+    ("scorer/beside", 3, "time"),
     ("scorer/memory-minimum", -1, ""),
     ("scorer/table-minimum", -1, ""),
     ("scorer/many-memories", -1, ""),
@@ -130,7 +131,9 @@ pub fn text_component_of(name: &str, change: impl Fn(String) -> String) -> Vec<u
     let folder = repository().join("tests/guests/wat");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("it is there");
     let body = change(read(&format!("{name}.wat")));
-    let text = if name.starts_with("scorer/") {
+    let text = if name == "scorer/beside" {
+        beside(&read("beside.wat"), &read("scorer.wat"), &body)
+    } else if name.starts_with("scorer/") {
         in_shell(&read("scorer.wat"), &body)
     } else {
         body
@@ -149,4 +152,17 @@ fn in_shell(shell: &str, body: &str) -> String {
         Some(option) => shell.replace(lift, &format!("{lift} {option}")),
         None => shell,
     }
+}
+
+/// A scorer with another component beside it, which it may call.
+fn beside(both: &str, shell: &str, body: &str) -> String {
+    let types = "  (type $types";
+    let import = "  (import \"xhost:plugin/types@0.1.0\"";
+    let (head, rest) = shell.split_once(types).expect("types come first");
+    let (inside, _) = rest.split_once(import).expect("they are imported");
+    let told = "(component $scorer\n  (import \"take\" (func $other (param \"text\" string)))";
+    let scorer = in_shell(shell, body);
+    let scorer = scorer[head.len()..].replacen(types, &format!("{told}\n{types}"), 1);
+    both.replace("  ;; TYPES\n", &format!("{types}{inside}"))
+        .replace("  ;; SCORER\n", &scorer)
 }
