@@ -184,6 +184,7 @@ impl Batches {
         let mut travelling = std::mem::take(&mut desk.travelling).into_iter();
         let mut kept = Vec::new();
         let mut ended = Ok(());
+        let looking = self.look_at_batches();
         for mut one in travelling.by_ref() {
             if one.due > now {
                 kept.push(one);
@@ -203,6 +204,7 @@ impl Batches {
                 }
             }
         }
+        drop(looking);
         kept.extend(travelling);
         desk.travelling = kept;
         ended?;

@@ -60,6 +60,7 @@ use crate::store::Store;
 use register::{Known, Stands};
 use spool::Spool;
 use state::{Account, OnDisk, State, closed};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -94,6 +95,8 @@ pub struct Batches {
     options: Options,
     state: Mutex<State>,
     resolved: watch::Sender<u64>,
+    /// Whether batches are being looked at, and read where they ended.
+    looking: AtomicBool,
     wake: Notify,
 }
 
@@ -177,6 +180,7 @@ impl Batches {
             options,
             state: Mutex::default(),
             resolved: watch::Sender::new(0),
+            looking: AtomicBool::new(false),
             wake: Notify::new(),
         })
     }
@@ -287,8 +291,9 @@ impl Batches {
         Ok(())
     }
 
-    /// Submits what waits, and waits until a good part of it is decided. `since` is what [`Batches::resolved`] said before
-    /// the trials were made that wait now.
+    /// Submits what waits, and waits until a good part of it is decided, and nothing is being read: trials that are made
+    /// meanwhile would take the processor from it, and most would find no answer yet. `since` is what [`Batches::resolved`]
+    /// said before the trials were made that wait now.
     ///
     /// # Errors
     /// The reason why the run ended.
@@ -309,7 +314,8 @@ impl Batches {
         let part = (self.outstanding() / 4).max(1);
         loop {
             let now = *resolved.borrow_and_update();
-            if self.outstanding() == 0 || now.saturating_sub(since) >= part {
+            let looking = self.looking.load(Ordering::Acquire);
+            if self.outstanding() == 0 || (now.saturating_sub(since) >= part && !looking) {
                 return Ok(Settled::Progress);
             }
             if self.options.detach && self.is_submitted() {
@@ -350,6 +356,12 @@ impl Batches {
         self.state()
             .listeners
             .retain(|one| !one.events.same_channel(&asker.events));
+    }
+
+    /// Batches are looked at until this is let go.
+    fn look_at_batches(&self) -> Looking<'_> {
+        self.looking.store(true, Ordering::Release);
+        Looking(self)
     }
 
     fn is_submitted(&self) -> bool {
@@ -453,6 +465,16 @@ impl Batches {
     /// Requests have an answer, or may be asked again.
     fn resolve(&self, digests: impl IntoIterator<Item = Digest>) -> Result<(), StopReason> {
         self.decide(digests, closed)
+    }
+}
+
+/// Batches are being looked at. Whoever waits for that to be over hears of it.
+struct Looking<'b>(&'b Batches);
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        self.0.looking.store(false, Ordering::Release);
+        self.0.resolved.send_modify(|_| {});
     }
 }
 
