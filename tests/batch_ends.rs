@@ -56,6 +56,20 @@ fn all_answered(dialect: (&str, &str), end: &str, batches: u64, useless: u64) {
     assert_eq!(useless_lines(&place), useless, "{what}");
 }
 
+/// In one batch so many are refused, with these words, and the others are answered.
+fn some_fail(dialect: (&str, &str), end: &str, refused: usize, words: &str) {
+    let (place, simulator) = ends(dialect, end, 3);
+    let failures = failures(&place);
+    assert_eq!(failures.len(), refused, "{dialect:?} {end}");
+    for (cause, message) in failures {
+        assert_eq!(cause, "rejected");
+        assert!(message.contains(words), "{message}");
+    }
+    let stats = simulator.stats();
+    assert_eq!(stats["charged"], REQUESTS - refused, "{stats}");
+    assert_eq!(stats["batches"], 1, "{stats}");
+}
+
 #[test]
 fn an_answer_of_a_batch_is_stored_with_its_request() {
     for dialect in DIALECTS {
@@ -80,21 +94,7 @@ fn of_a_completed_batch_every_line_is_taken_in_whatever_order() {
 #[test]
 fn of_a_partly_completed_batch_the_refused_fail_with_their_reason_and_the_others_are_answered() {
     for dialect in DIALECTS {
-        let (place, simulator) = ends(dialect, "partly", 3);
-        let failures = failures(&place);
-        assert_eq!(failures.len(), 4);
-        for (cause, message) in failures {
-            assert_eq!(cause, "rejected");
-            assert!(
-                message.contains("This request is not allowed."),
-                "{message}"
-            );
-        }
-        let stats = simulator.stats();
-        assert_eq!(
-            (&stats["charged"], &stats["batches"]),
-            (&8.into(), &1.into())
-        );
+        some_fail(dialect, "partly", 4, "This request is not allowed.");
     }
 }
 
@@ -114,18 +114,7 @@ fn of_a_cancelled_batch_the_paid_results_are_kept_and_the_rest_is_queued_again()
 
 #[test]
 fn a_batch_that_fails_at_validation_fails_its_requests_with_the_reason() {
-    let (place, simulator) = ends(DIALECTS[0], "failed", 3);
-    let failures = failures(&place);
-    assert_eq!(failures.len(), REQUESTS);
-    for (cause, message) in failures {
-        assert_eq!(cause, "rejected");
-        assert!(message.contains("invalid_json_line"), "{message}");
-    }
-    let stats = simulator.stats();
-    assert_eq!(
-        (&stats["charged"], &stats["batches"]),
-        (&0.into(), &1.into())
-    );
+    some_fail(DIALECTS[0], "failed", REQUESTS, "invalid_json_line");
 }
 
 #[test]
@@ -138,21 +127,8 @@ fn a_batch_without_output_is_queued_again() {
 #[test]
 fn where_there_is_an_error_file_only_each_request_fails_with_its_own_reason() {
     for dialect in DIALECTS {
-        let (place, simulator) = ends(dialect, "errors-only", 3);
-        let failures = failures(&place);
-        assert_eq!(failures.len(), REQUESTS);
-        for (cause, message) in failures {
-            assert_eq!(cause, "rejected");
-            assert!(
-                message.contains("This request is not allowed."),
-                "{message}"
-            );
-        }
-        let stats = simulator.stats();
-        assert_eq!(
-            (&stats["charged"], &stats["batches"]),
-            (&0.into(), &1.into())
-        );
+        let words = "This request is not allowed.";
+        some_fail(dialect, "errors-only", REQUESTS, words);
     }
 }
 

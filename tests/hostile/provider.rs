@@ -2,7 +2,7 @@
 
 use super::stage;
 use crate::guests::component;
-use crate::support::{Ran, Simulator};
+use crate::support::{Place, Ran, Simulator};
 use std::collections::BTreeSet;
 
 /// Attacks of the provider: the run's exit code, and the words of the error or of the trial's failure.
@@ -42,34 +42,42 @@ const PROVIDER: &[(&str, i32, &str)] = &[
     ("base-url-variable", 6, "127.0.0.1:1"),
 ];
 
+/// A place with rows, and the provider that means harm.
+fn provider() -> Option<(Place, String)> {
+    let prebuilt = "tests/guests/prebuilt/hostile-provider.wasm";
+    let provider = component("hostile-provider", prebuilt)?;
+    let (place, _) = stage().expect("both guests are there");
+    Some((place, provider.to_str().expect("a path in UTF-8").into()))
+}
+
+/// An experiment of that provider, with more for the model and the file.
+fn experiment(place: &Place, attack: &str, model: &str, more: &str) {
+    place.write(
+        "provider.yaml",
+        &format!(
+            "name: hostile-provider\ndataset: {{path: rows.jsonl}}\nprompt: '{{{{ input }}}}'\nscorers: [includes]\n\
+             model: {{provider: hostile-provider, name: demo, params: {{attack: {attack}}}{model}}}\n{more}"
+        ),
+    );
+}
+
 #[test]
 fn a_provider_cannot_leave_its_address_or_frame_its_own_messages() {
-    let Some(provider) = component(
-        "hostile-provider",
-        "tests/guests/prebuilt/hostile-provider.wasm",
-    ) else {
+    let Some((place, provider)) = provider() else {
         return;
     };
-    let (place, _) = stage().expect("both guests are there");
-    let provider = provider.to_str().expect("a path in UTF-8");
     let simulator = Simulator::start(&[]);
     for (attack, code, words) in PROVIDER {
         let at = match *attack {
             attack if attack.starts_with("base-url") => String::new(),
             _ => format!(", base_url: '{}'", simulator.base_url()),
         };
-        place.write(
-            "provider.yaml",
-            &format!(
-                "name: hostile-provider\ndataset: {{path: rows.jsonl}}\nprompt: '{{{{ input }}}}'\nscorers: [includes]\n\
-                 model: {{provider: hostile-provider, name: demo, params: {{attack: {attack}}}{at}}}\n"
-            ),
-        );
+        experiment(&place, attack, &at, "");
         let before = simulator.count("calls");
         let ran = place.run(&[
             "provider.yaml",
             "--plugin",
-            provider,
+            &provider,
             "--store",
             &format!("{attack}.redb"),
             "--out",
@@ -104,21 +112,12 @@ fn a_provider_cannot_leave_its_address_or_frame_its_own_messages() {
 
 #[test]
 fn a_provider_that_asks_at_random_asks_the_same_in_every_run() {
-    let Some(provider) = component(
-        "hostile-provider",
-        "tests/guests/prebuilt/hostile-provider.wasm",
-    ) else {
+    let Some((place, provider)) = provider() else {
         return;
     };
-    let (place, _) = stage().expect("both guests are there");
-    place.write(
-        "provider.yaml",
-        "name: hostile-provider\ndataset: {path: rows.jsonl}\nprompt: '{{ input }}'\nscorers: [includes]\n\
-         model: {provider: hostile-provider, name: demo, params: {attack: random-body}}\n",
-    );
-    let provider = provider.to_str().expect("a path in UTF-8");
+    experiment(&place, "random-body", "", "");
     let asked = |out: &str| {
-        let arguments = ["provider.yaml", "--plugin", provider, "--rehearse"];
+        let arguments = ["provider.yaml", "--plugin", &provider, "--rehearse"];
         place.run(&[&arguments[..], &["--out", out]].concat());
         let events = place.lines(&format!("{out}/events.jsonl"));
         let calls = events.iter().filter(|event| event["event"] == "call-ended");
@@ -132,29 +131,20 @@ fn a_provider_that_asks_at_random_asks_the_same_in_every_run() {
 
 #[test]
 fn a_provider_from_elsewhere_is_given_no_credential_that_the_experiment_does_not_name() {
-    let Some(provider) = component(
-        "hostile-provider",
-        "tests/guests/prebuilt/hostile-provider.wasm",
-    ) else {
+    let Some((place, provider)) = provider() else {
         return;
     };
-    let (place, _) = stage().expect("both guests are there");
     let simulator = Simulator::start(&["--key", "anything"]);
-    place.write(
-        "provider.yaml",
-        "name: hostile-provider\ndataset: {path: rows.jsonl}\nprompt: '{{ input }}'\nscorers: [includes]\n\
-         model: {provider: hostile-provider, name: demo, params: {attack: key-variable}}\n",
-    );
+    experiment(&place, "key-variable", "", "");
     let mut command = place.xhost();
     command.env("AWS_SECRET_ACCESS_KEY", "anything");
     let base_url = format!("model.base_url={}", simulator.base_url());
-    let provider = provider.to_str().expect("a path in UTF-8");
     let output = command
         .args([
             "run",
             "provider.yaml",
             "--plugin",
-            provider,
+            &provider,
             &base_url,
             "--store",
             "s.redb",
@@ -192,29 +182,18 @@ const BATCHES: &[(&str, i32, &str)] = &[
 
 #[test]
 fn a_batch_goes_nowhere_else_and_what_is_made_of_its_results_is_checked() {
-    let Some(provider) = component(
-        "hostile-provider",
-        "tests/guests/prebuilt/hostile-provider.wasm",
-    ) else {
+    let Some((place, provider)) = provider() else {
         return;
     };
-    let (place, _) = stage().expect("both guests are there");
-    let provider = provider.to_str().expect("a path in UTF-8");
     let simulator = Simulator::start(&[]);
     for (attack, code, words) in BATCHES {
-        place.write(
-            "provider.yaml",
-            &format!(
-                "name: hostile-provider\ndataset: {{path: rows.jsonl}}\nprompt: '{{{{ input }}}}'\nscorers: [includes]\nmode: batch\n\
-                 model: {{provider: hostile-provider, name: demo, params: {{attack: {attack}}}, base_url: '{}'}}\n",
-                simulator.base_url()
-            ),
-        );
+        let at = format!(", base_url: '{}'", simulator.base_url());
+        experiment(&place, attack, &at, "mode: batch\n");
         let store = format!("{attack}.redb");
         let ran = place.run(&[
             "provider.yaml",
             "--plugin",
-            provider,
+            &provider,
             "--store",
             &store,
             "--out",

@@ -1,12 +1,12 @@
 //! Stores written anew, and answers as streams: nothing that is wanted is lost on the way, whatever was there before.
 
 use crate::format::{INDEX, RECORDS};
-use crate::support::{PutAll, Seeded, answer, asked, digest, folder};
+use crate::support::{PutAll, Seeded, answer, asked, digest, folder, run};
 use redb::{Database, ReadableTable};
 use std::fs;
 use std::path::{Path, PathBuf};
 use xhost_store::{
-    Begun, Change, CopyError, Entry, Imported, Keep, Old, OpenError, Options, Run, RunId, Store,
+    Begun, Change, CopyError, Entry, Imported, Keep, Old, OpenError, Options, RunId, Store,
     StreamError, Touched, Trouble, Wish, copy, verify,
 };
 
@@ -35,16 +35,7 @@ fn filled(folder: &Path, entries: &[Entry]) -> PathBuf {
 }
 
 fn begin(store: &Store, plan: &str, entries: &[Entry]) -> Begun {
-    let run = Run {
-        experiment: plan.into(),
-        plan: plan.into(),
-        resolved: "{}".into(),
-        folder: "f".into(),
-        started_ms: 1,
-        ended_ms: None,
-        generation: 0,
-    };
-    let run = store.begin_run(run).unwrap();
+    let run = store.begin_run(run(plan, 1)).unwrap();
     for (number, part) in (0..).zip(entries.chunks(10)) {
         let digests = part.iter().map(|entry| entry.digest).collect();
         store

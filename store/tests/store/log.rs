@@ -1,11 +1,11 @@
 //! The log: what stands in it alone is stored, whatever its end looks like; what is not whole is told, or refused.
 
-use crate::support::{Event, Memory, Part, PutAll, Seeded, answer, asked, digest, folder};
+use crate::support::{Event, Memory, Part, PutAll, Seeded, answer, asked, digest, folder, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use xhost_store::{
-    Change, Entry, Group, Keep, Old, OpenError, Options, Put, Run, Store, Touched, Trouble, Wish,
-    copy, verify,
+    Change, Entry, Group, Keep, Old, OpenError, Options, Put, Store, Touched, Trouble, Wish, copy,
+    verify,
 };
 
 const BLOCK: usize = 4_096;
@@ -74,16 +74,7 @@ fn what_the_log_alone_has_comes_back_with_all_that_belongs_to_it() {
     for n in 0..20 {
         store.commit(&[entry(n)]).unwrap();
     }
-    let run = Run {
-        experiment: "e".into(),
-        plan: "p".into(),
-        resolved: "{}".into(),
-        folder: "f".into(),
-        started_ms: 1,
-        ended_ms: None,
-        generation: 0,
-    };
-    let run = store.begin_run(run).unwrap();
+    let run = store.begin_run(run("p", 1)).unwrap();
     let put = |key: &str| Change::Put {
         key: key.into(),
         value: b"state".to_vec(),

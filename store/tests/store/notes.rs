@@ -1,9 +1,9 @@
 //! What is kept beside answers: requests, the journal, runs and what they touched.
 
-use crate::support::{Memory, PutAll, answer, asked, digest};
+use crate::support::{Memory, PutAll, answer, asked, digest, run};
 use redb::{Database, ReadableTable, TableDefinition};
 use xhost_store::{
-    Begun, Change, Digest, Entry, Group, Put, ReadError, Run, Store, Touched, Wish, WriteError,
+    Begun, Change, Digest, Entry, Group, Put, ReadError, Store, Touched, Wish, WriteError,
 };
 
 fn store() -> (Memory, Store) {
@@ -21,18 +21,6 @@ fn put(key: &str, value: &str) -> Change {
 
 fn delete(key: &str) -> Change {
     Change::Delete { key: key.into() }
-}
-
-fn run(plan: &str, started_ms: u64) -> Run {
-    Run {
-        experiment: "e".into(),
-        plan: plan.into(),
-        resolved: "{}".into(),
-        folder: "/runs/e".into(),
-        started_ms,
-        ended_ms: None,
-        generation: 0,
-    }
 }
 
 /// Changes one byte of the value at the end of a table's only row.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use xhost_store::{
-    Answer, Digest, Entry, Options, Put, Report, Sent, Store, WriteError, verify_storage,
+    Answer, Digest, Entry, Options, Put, Report, Run, Sent, Store, WriteError, verify_storage,
 };
 
 /// Numbers that are the same in every run: splitmix64.
@@ -41,6 +41,19 @@ pub fn answer(body: impl Into<Vec<u8>>) -> Answer {
         headers: vec![("x-request-id".into(), "r1".into())],
         created_ms: 1_790_000_000_000,
         latency_ms: 1_234,
+    }
+}
+
+/// A run that was begun then.
+pub fn run(plan: &str, started_ms: u64) -> Run {
+    Run {
+        experiment: "e".into(),
+        plan: plan.into(),
+        resolved: "{}".into(),
+        folder: "/runs/e".into(),
+        started_ms,
+        ended_ms: None,
+        generation: 0,
     }
 }
 
