@@ -484,3 +484,36 @@ pub(crate) fn disk(error: &std::io::Error) -> StopReason {
          command again"
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc;
+
+    #[tokio::test(start_paused = true)]
+    async fn trials_go_on_when_enough_has_come_and_nothing_is_being_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s.redb");
+        let store = xhost_store::Store::open(&path, xhost_store::Options::default());
+        let store = Arc::new(Store::from(store.expect("it opens")));
+        let batches = Batches::new(store, Stop::default(), Options::default());
+        let lane = crate::lane::tests::idle().await;
+        let opened = batches.account(&mut batches.state(), &lane, None);
+        batches.state().accounts[opened.expect("the disk is there")].open = 100;
+        let asker = Asker::new(0, mpsc::channel(1).0);
+        let settled = async || {
+            let hour = Duration::from_secs(3_600);
+            let settled = tokio::time::timeout(hour, batches.settle(&asker, 0)).await;
+            settled
+                .ok()
+                .map(|settled| settled.expect("the run goes on"))
+        };
+        batches.resolved.send_replace(24);
+        assert_eq!(settled().await, None);
+        let looking = batches.look_at_batches();
+        batches.resolved.send_replace(25);
+        assert_eq!(settled().await, None);
+        drop(looking);
+        assert_eq!(settled().await, Some(Settled::Progress));
+    }
+}

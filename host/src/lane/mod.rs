@@ -490,4 +490,4 @@ pub(crate) fn failure(cause: Cause, message: String) -> CallFailure {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

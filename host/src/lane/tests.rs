@@ -186,6 +186,12 @@ async fn lane(
     Lane::new(provider, profile, endpoint, "m".into(), settings, road)
 }
 
+/// A lane that nothing is sent on.
+pub(crate) async fn idle() -> Arc<Lane> {
+    let script = Script::new(Vec::new());
+    Arc::new(lane(&OPENAI, "{}", None, SETTINGS, &script).await)
+}
+
 fn request() -> Request {
     Request {
         endpoint: "http://h".into(),
