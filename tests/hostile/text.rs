@@ -161,7 +161,12 @@ fn beside(both: &str, shell: &str, body: &str) -> String {
     let (head, rest) = shell.split_once(types).expect("types come first");
     let (inside, _) = rest.split_once(import).expect("they are imported");
     let told = "(component $scorer\n  (import \"take\" (func $other (param \"text\" string)))";
-    let scorer = in_shell(shell, body);
+    // Types go along inside of the interface: what stands beside it cannot be seen from outside of both.
+    let named = ["subject", "value", "score", "question", "step"]
+        .map(|name| format!("(export \"{name}\" (type ${name})) "))
+        .concat();
+    let interface = "(instance $scorer ";
+    let scorer = in_shell(shell, body).replace(interface, &format!("{interface}{named}"));
     let scorer = scorer[head.len()..].replacen(types, &format!("{told}\n{types}"), 1);
     both.replace("  ;; TYPES\n", &format!("{types}{inside}"))
         .replace("  ;; SCORER\n", &scorer)
