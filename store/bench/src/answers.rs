@@ -5,7 +5,9 @@ use xhost_store::{Answer, Digest, Entry};
 
 /// The published answers, in the order of their questions, where they are at hand.
 pub fn texts() -> Vec<String> {
-    let named = std::env::var("XHOST_SHARED_DATA").unwrap_or_else(|_| "../shared/data".into());
+    // Cargo runs this in its own folder, wherever it is called from.
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
+    let named = std::env::var("XHOST_SHARED_DATA").unwrap_or_else(|_| beside.into());
     let path = Path::new(&named).join("gsm8k/replies.jsonl");
     let Ok(text) = std::fs::read_to_string(&path) else {
         println!("{} is not there: made-up texts, which say nothing about sizes", path.display());

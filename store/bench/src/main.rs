@@ -26,6 +26,8 @@ use criterion::Criterion;
 use std::path::Path;
 use std::time::Duration;
 
+const PARTS: [&str; 5] = ["puts", "gets", "size", "kill", "memory"];
+
 fn main() {
     // cargo says `--bench` to every benchmark.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|text| text != "--bench").collect();
@@ -42,7 +44,12 @@ fn main() {
         memory::read_and_put(Path::new(path), number(entries), number(megabytes));
         return;
     }
-    let entries = arguments.first().map_or(20_000, |text| text.parse().expect("a number"));
+    let entries = arguments.first().map_or(Ok(20_000), |text| text.parse());
+    let part = arguments.get(1);
+    let (Ok(entries), true) = (entries, part.is_none_or(|part| PARTS.contains(&part.as_str()))) else {
+        eprintln!("error: `cargo bench … -- [ENTRIES [PART]]`, as in `-- 20000 gets`; parts: {}", PARTS.join(", "));
+        std::process::exit(2);
+    };
     let texts = answers::texts();
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/criterion");
     let mut criterion = Criterion::default()
@@ -51,7 +58,7 @@ fn main() {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(3));
-    let wanted = |part| arguments.get(1).is_none_or(|text| text == part);
+    let wanted = |one| part.is_none_or(|part| part == one);
     let mut ratios = Vec::new();
     for group in [1, 8, 64, 256, 1_024].into_iter().filter(|_| wanted("puts")) {
         ratios.extend(speed::puts(&mut criterion, group, &texts));
