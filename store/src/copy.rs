@@ -15,7 +15,10 @@ use crate::tables::{self, DICTIONARIES, INDEX, JOURNAL, META, Meta, RECORDS, RUN
 use crate::verify::verify;
 use crate::{Digest, RunId, Store, record, runs};
 use bytes::Bytes;
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    TableDefinition,
+};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -26,6 +29,9 @@ const GROUP_BYTES: usize = 8 << 20;
 
 /// Entries of the journal, runs and parts of what they touched that are copied in one commit.
 const NOTES: usize = 64;
+
+/// The index while it is being sorted.
+const SORTED: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("idx-1-sorted");
 
 /// Bytes of pages in memory, for the old file and for the new one.
 const CACHE: usize = 8 << 20;
@@ -512,16 +518,32 @@ fn copy_touched(source: &Source, target: &Store, id: RunId) -> Result<(), CopyEr
     Ok(())
 }
 
-/// Gives free pages back to the file system.
+/// Fills the pages of the index, and gives free ones back to the file system.
 fn compact(path: &Path) -> Result<(), CopyError> {
     let compacted = guarded(|| {
         let mut database = open::builder(CACHE).open(path)?;
+        sort_index(&database)?;
         while database.compact()? {}
         Ok(())
     });
     compacted.map_err(|error| open::explain(path, error))?;
     let synced = fs::File::open(path).and_then(|file| file.sync_all());
     synced.map_err(|cause| file("sync", path, cause))
+}
+
+/// Digests come in no order, which leaves the index's pages a third empty; in their order they fill them.
+fn sort_index(database: &Database) -> Result<(), redb::Error> {
+    let write = database.begin_write()?;
+    {
+        let (found, mut sorted) = (write.open_table(INDEX)?, write.open_table(SORTED)?);
+        for row in found.iter()? {
+            let (digest, sequence) = row?;
+            sorted.insert(digest.value(), sequence.value())?;
+        }
+    }
+    write.delete_table(INDEX)?;
+    write.rename_table(SORTED, INDEX)?;
+    Ok(write.commit()?)
 }
 
 /// The new file must be whole, and have for each of its requests what the old one has.

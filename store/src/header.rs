@@ -102,5 +102,7 @@ fn check(bytes: &[u8; LENGTH]) -> [u8; 4] {
 
 /// The `N` bytes from an offset that is a constant of the layout.
 fn part<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
-    std::array::from_fn(|offset| bytes[from + offset])
+    let mut part = [0; N];
+    part.copy_from_slice(&bytes[from..from + N]);
+    part
 }

@@ -68,7 +68,7 @@ fn main() {
         ratios.extend(speed::gets(&mut criterion, entries, &texts));
     }
     if wanted("size") {
-        ratios.extend(size::lines(&texts));
+        ratios.extend(size::lines(entries, &texts));
     }
     if wanted("kill") {
         ratios.extend(kill::lines(entries * 10));

@@ -33,7 +33,38 @@ fn records(path: &Path) -> Vec<Record> {
     rows.collect()
 }
 
-pub fn lines(texts: &[String]) -> Vec<String> {
+pub fn lines(count: usize, texts: &[String]) -> Vec<String> {
+    let mut lines = of_records(texts);
+    lines.push(of_a_file(count, texts));
+    lines
+}
+
+/// What index, dictionaries and pages add where there are many answers. There are fewer texts than that: after the first
+/// round each is the first half of one and the second half of another.
+fn of_a_file(count: usize, texts: &[String]) -> String {
+    let folder = tempfile::tempdir_in(".").expect("a folder");
+    let path = folder.path().join("s.redb");
+    let (ours, mut raw) = (store(&path), 0);
+    for first in (0..count).step_by(1_000) {
+        let numbers = first..count.min(first + 1_000);
+        let spliced: Vec<Entry> = numbers.map(|n| entry(n, &[spliced(n, texts)])).collect();
+        raw += spliced.iter().map(|entry| entry.answer.body.len()).sum::<usize>();
+        ours.commit(&spliced).expect("a commit");
+    }
+    drop(ours);
+    let copied = xhost_store::copy(&path, Keep::All, Old::Removed, "bench", |_, _| {}).expect("a copy");
+    let percent = 100.0 * copied.bytes_after as f64 / raw as f64;
+    format!("the file of {count} answers of {} bytes after `compact`, with all that is in it: {percent:.1} %", raw / count)
+}
+
+fn spliced(number: usize, texts: &[String]) -> String {
+    let (round, at) = (number / texts.len(), number % texts.len());
+    let other = &texts[(at + round * 613) % texts.len()];
+    let half = |text: &str| (0..=text.len() / 2).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    [&texts[at][..half(&texts[at])], &other[half(other)..]].concat()
+}
+
+fn of_records(texts: &[String]) -> Vec<String> {
     let folder = tempfile::tempdir_in(".").expect("a folder");
     let path = folder.path().join("s.redb");
     let entries: Vec<Entry> = (0..texts.len()).map(|n| entry(n, texts)).collect();
@@ -43,7 +74,7 @@ pub fn lines(texts: &[String]) -> Vec<String> {
     }
     drop(ours);
     let written = records(&path);
-    let copied = xhost_store::copy(&path, Keep::All, Old::Removed, "bench", |_, _| {}).expect("a copy");
+    xhost_store::copy(&path, Keep::All, Old::Removed, "bench", |_, _| {}).expect("a copy");
     let compacted = records(&path);
     let raw: usize = entries.iter().map(|entry| entry.answer.body.len()).sum();
     let percent = |records: &[Record], counts: &dyn Fn(usize) -> bool| {
@@ -60,6 +91,5 @@ pub fn lines(texts: &[String]) -> Vec<String> {
         format!("records take {:.1} % as written, {:.1} % after the first dictionary", percent(&written, &|_| true), percent(&written, &late)),
         format!("after `compact` {:.1} %, without those that the first dictionary was trained from {:.1} %", percent(&compacted, &|_| true), percent(&compacted, &late)),
         format!("of {} bytes {HEADER} are the header (64 of them digests), {} the packed answer", packed / (written.len() - early) + HEADER, packed / (written.len() - early)),
-        format!("the file after `compact`, with index and dictionaries: {:.1} %", 100.0 * copied.bytes_after as f64 / raw as f64),
     ]
 }

@@ -2,7 +2,7 @@
 
 use crate::format::{INDEX, RECORDS};
 use crate::support::{PutAll, Seeded, answer, asked, digest, folder, run};
-use redb::{Database, ReadableTable};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use std::fs;
 use std::path::{Path, PathBuf};
 use xhost_store::{
@@ -156,6 +156,19 @@ fn a_compacted_store_packs_old_records_with_the_dictionary_and_drops_superseded_
     }
     drop(store);
     assert!(verify(&path, |_, _| {}).unwrap().is_whole());
+}
+
+#[test]
+fn a_compacted_index_fills_its_pages() {
+    let folder = folder();
+    let path = filled(folder.path(), &entries(2_000));
+    anew(&path, Keep::All);
+    let database = Database::open(&path).unwrap();
+    let read = database.begin_read().unwrap();
+    let stats = read.open_table(INDEX).unwrap().stats().unwrap();
+    let (used, empty) = (stats.stored_bytes(), stats.fragmented_bytes());
+    assert_eq!(used, 2_000 * 40);
+    assert!(empty * 10 < used, "{empty} bytes are empty beside {used}");
 }
 
 #[test]
