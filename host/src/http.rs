@@ -211,6 +211,8 @@ impl Client {
 }
 
 fn client(settings: &Settings) -> reqwest::Result<reqwest::Client> {
+    // reqwest takes the process's; where one is installed already, that one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder()
         .connect_timeout(settings.connect_timeout)
         .redirect(reqwest::redirect::Policy::none())

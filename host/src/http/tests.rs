@@ -36,7 +36,7 @@ async fn crowd(calls: usize) -> Crowd {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a key");
     let certificate = made.cert.der().to_vec();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
-    let provider = tokio_rustls::rustls::crypto::aws_lc_rs::default_provider();
+    let provider = rustls::crypto::ring::default_provider();
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .expect("versions")

@@ -1,24 +1,15 @@
 //! Parameters held against their plugin's schema, before anything is paid for, and told in the experiment's own terms.
-//!
-//! A schema is a stranger's: it may name no other document, may not refer to itself without an end, and its patterns run
-//! in linear time. The host's own stack and time are at stake, for validating is not done in the sandbox.
 
 use super::PlanError;
 use crate::experiment::nearest;
 use crate::plugin::{Params, Plugin};
 use crate::text::plain;
-use jsonschema::error::ValidationErrorKind;
-use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::{Map, Value};
-use std::collections::HashMap;
-use std::ptr::from_ref;
-
-/// What one schema may grow to when its references are written out. A schema derived from a large struct has hundreds.
-const NODES: u64 = 100_000;
+use xhost_schema::{Trouble, Wrong};
 
 /// The schema of one plugin, ready.
 pub(super) struct Schema {
-    validator: Validator,
+    compiled: xhost_schema::Schema,
     properties: Vec<String>,
 }
 
@@ -26,9 +17,8 @@ pub(super) struct Schema {
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn fits_schema(schema: &Value, params: &Value) -> Result<(), String> {
     let schema = Schema::new(schema).map_err(|what| shortened(&what))?;
-    let first = schema.validator.iter_errors(params).next();
-    first.map_or(Ok(()), |error| {
-        let (path, what) = schema.told(&error);
+    schema.compiled.first_wrong(params).map_or(Ok(()), |wrong| {
+        let (path, what) = schema.told(&wrong);
         Err(format!("{path}: {}", shortened(&what)))
     })
 }
@@ -53,16 +43,10 @@ impl Schema {
     }
 
     fn new(schema: &Value) -> Result<Schema, String> {
-        bounded(schema)?;
-        let options = jsonschema::options()
-            .offline()
-            .with_pattern_options(PatternOptions::regex());
-        let validator = options
-            .build(schema)
-            .map_err(|error| format!("{error}{}", at(&error)))?;
+        let compiled = xhost_schema::Schema::new(schema)?;
         let properties = schema["properties"].as_object();
         Ok(Schema {
-            validator,
+            compiled,
             properties: properties
                 .map(|properties| properties.keys().cloned().collect())
                 .unwrap_or_default(),
@@ -80,9 +64,8 @@ impl Schema {
         place: &str,
     ) -> Result<(), PlanError> {
         let value = serde_json::from_str(params).unwrap_or_else(|_| Value::Object(Map::new()));
-        let first = self.validator.iter_errors(&value).next();
-        first.map_or(Ok(()), |error| {
-            let (path, what) = self.told(&error);
+        self.compiled.first_wrong(&value).map_or(Ok(()), |wrong| {
+            let (path, what) = self.told(&wrong);
             Err(PlanError::Params {
                 path: format!("{place}{path}"),
                 what: shortened(&what),
@@ -93,13 +76,10 @@ impl Schema {
     }
 
     /// The rest of the path, and the error in words.
-    fn told(&self, error: &ValidationError<'_>) -> (String, String) {
-        let path = error.instance_path().as_str().replace('/', ".");
-        match error.kind() {
-            ValidationErrorKind::AdditionalProperties { unexpected } => {
-                let Some(name) = unexpected.first() else {
-                    return (path, error.to_string());
-                };
+    fn told(&self, wrong: &Wrong) -> (String, String) {
+        let path = wrong.path.replace('/', ".");
+        match &wrong.what {
+            Trouble::Unknown(name) => {
                 let what = if path.is_empty() {
                     self.unknown(name)
                 } else {
@@ -107,11 +87,8 @@ impl Schema {
                 };
                 (format!("{path}.{name}"), what)
             }
-            ValidationErrorKind::Required { property } => {
-                let name = property.as_str().unwrap_or_default();
-                (format!("{path}.{name}"), "is missing".to_owned())
-            }
-            _ => (path, error.to_string()),
+            Trouble::Missing(name) => (format!("{path}.{name}"), "is missing".to_owned()),
+            Trouble::Other(what) => (path, what.clone()),
         }
     }
 
@@ -129,13 +106,6 @@ impl Schema {
     }
 }
 
-fn at(error: &ValidationError<'_>) -> String {
-    match error.instance_path().as_str() {
-        "" => String::new(),
-        path => format!(" (at {path})"),
-    }
-}
-
 /// A value may be a page long, and may hold what a terminal obeys.
 fn shortened(text: &str) -> String {
     const LONGEST: usize = 400;
@@ -143,120 +113,6 @@ fn shortened(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
-    }
-}
-
-/// Refuses a schema that would take the validator without end, into another document, or into exponential work.
-fn bounded(schema: &Value) -> Result<(), String> {
-    let mut walk = Walk {
-        root: schema,
-        in_place: HashMap::new(),
-        costs: HashMap::new(),
-    };
-    walk.names(schema, true)?;
-    walk.cycles(schema)?;
-    match walk.cost(schema) {
-        0..=NODES => Ok(()),
-        _ => Err(format!(
-            "it grows past {NODES} parts when its references are followed"
-        )),
-    }
-}
-
-/// Keywords whose schemas apply to the same value as the schema that holds them: one, or several of them.
-const ONE_IN_PLACE: [&str; 4] = ["not", "if", "then", "else"];
-const MANY_IN_PLACE: [&str; 5] = [
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "dependentSchemas",
-    "dependencies",
-];
-
-struct Walk<'a> {
-    root: &'a Value,
-    /// Whether a schema's walk has ended.
-    in_place: HashMap<*const Value, bool>,
-    costs: HashMap<*const Value, Option<u64>>,
-}
-
-impl<'a> Walk<'a> {
-    /// Keywords that change what a reference means are refused, so that every one is a path within this document.
-    fn names(&self, value: &Value, is_root: bool) -> Result<(), String> {
-        if let Value::Object(entries) = value {
-            for name in ["$dynamicRef", "$recursiveRef", "$id", "id"] {
-                let renames = entries.get(name).is_some_and(Value::is_string);
-                if renames && !(is_root && name.ends_with("id")) {
-                    return Err(format!("it uses `{name}`"));
-                }
-            }
-            if let Some(Value::String(reference)) = entries.get("$ref") {
-                self.target(reference)
-                    .ok_or_else(|| format!("its reference {reference} is to no part of it"))?;
-            }
-        }
-        children(value).try_for_each(|child| self.names(child, false))
-    }
-
-    fn target(&self, reference: &str) -> Option<&'a Value> {
-        self.root.pointer(reference.strip_prefix('#')?)
-    }
-
-    fn cycles(&mut self, value: &'a Value) -> Result<(), String> {
-        self.no_cycle(value)?;
-        children(value).try_for_each(|child| self.cycles(child))
-    }
-
-    fn no_cycle(&mut self, value: &'a Value) -> Result<(), String> {
-        match self.in_place.insert(from_ref(value), false) {
-            Some(true) => {
-                self.in_place.insert(from_ref(value), true);
-                return Ok(());
-            }
-            Some(false) => return Err("a part of it refers to itself without an end".into()),
-            None => {}
-        }
-        let one = ONE_IN_PLACE.iter().filter_map(|word| value.get(word));
-        let many = MANY_IN_PLACE.iter().filter_map(|word| value.get(word));
-        let parts: Vec<&Value> = one
-            .chain(many.flat_map(children))
-            .chain(self.referred(value))
-            .collect();
-        parts.into_iter().try_for_each(|part| self.no_cycle(part))?;
-        self.in_place.insert(from_ref(value), true);
-        Ok(())
-    }
-
-    fn referred(&self, value: &'a Value) -> Option<&'a Value> {
-        self.target(value.get("$ref")?.as_str()?)
-    }
-
-    /// The parts of a value with its references written out once; a part that is open already counts as one.
-    fn cost(&mut self, value: &'a Value) -> u64 {
-        match self.costs.insert(from_ref(value), None) {
-            Some(Some(known)) => {
-                self.costs.insert(from_ref(value), Some(known));
-                return known;
-            }
-            Some(None) => return 1,
-            None => {}
-        }
-        let parts: Vec<&Value> = children(value).chain(self.referred(value)).collect();
-        let cost = parts
-            .into_iter()
-            .fold(1_u64, |sum, part| sum.saturating_add(self.cost(part)));
-        self.costs.insert(from_ref(value), Some(cost));
-        cost
-    }
-}
-
-fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
-    match value {
-        Value::Object(entries) => Box::new(entries.values()),
-        Value::Array(items) => Box::new(items.iter()),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            Box::new(std::iter::empty())
-        }
     }
 }
 
