@@ -5,6 +5,7 @@ use super::build::{BuildError, build};
 use super::embedded::{JS_SDK, PYTHON_SDK, WIT};
 use super::source::{Script, Source, SourceError};
 use crate::machine::private_folder;
+use crate::plugin::PluginDigest;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,13 +24,22 @@ pub struct Workshop {
     pub cargo_home: Option<PathBuf>,
 }
 
+/// A bare file's component.
+#[derive(Debug)]
+pub struct Built {
+    /// Where it is.
+    pub file: PathBuf,
+    /// What it is: it was held against this just now.
+    pub digest: PluginDigest,
+}
+
 impl Workshop {
     /// The component of a bare file, built unless its like was built before. `said` is called before a build, which
     /// takes seconds. The component's file has the script's name.
     ///
     /// # Errors
     /// Where the file is no plugin, or cannot be built.
-    pub fn component(&self, file: &Path, said: impl FnOnce(&str)) -> Result<PathBuf, ScriptError> {
+    pub fn component(&self, file: &Path, said: impl FnOnce(&str)) -> Result<Built, ScriptError> {
         let source = Source::find(file)?;
         let Source::Script(script) = &source else {
             return Err(SourceError::Extension(file.into()).into());
@@ -41,8 +51,11 @@ impl Workshop {
         let built = built.ok_or(ScriptError::NoCache)?;
         let folder = built.join(key(script));
         let component = folder.join(format!("{}.wasm", script.stem()));
-        if is_whole(&component) {
-            return Ok(component);
+        if let Some(digest) = known(&component) {
+            return Ok(Built {
+                file: component,
+                digest,
+            });
         }
         said(&format!(
             "building {} (once: the component is kept)",
@@ -60,17 +73,22 @@ impl Workshop {
             self.cargo_home.as_deref(),
             fresh.path(),
         )?;
-        let digest = digest(fresh.path()).map_err(failed)?;
+        let digest = PluginDigest::of_own_file(fresh.path()).map_err(failed)?;
         fresh
             .persist(&component)
             .map_err(|error| failed(error.error))?;
         // The digest goes last: a component without one is not used.
         let mut checksum = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
-        checksum.write_all(digest.as_bytes()).map_err(failed)?;
+        checksum
+            .write_all(digest.to_string().as_bytes())
+            .map_err(failed)?;
         checksum
             .persist(digest_file(&component))
             .map_err(|error| failed(error.error))?;
-        Ok(component)
+        Ok(Built {
+            file: component,
+            digest,
+        })
     }
 }
 
@@ -117,17 +135,13 @@ fn key(script: &Script) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-fn is_whole(component: &Path) -> bool {
-    let expected = fs::read_to_string(digest_file(component));
-    expected.is_ok_and(|expected| digest(component).is_ok_and(|found| found == expected.trim()))
+/// The digest of a component that was built before, if it still is what was built.
+fn known(component: &Path) -> Option<PluginDigest> {
+    let expected = fs::read_to_string(digest_file(component)).ok()?;
+    let digest = PluginDigest::of_own_file(component).ok()?;
+    (digest.to_string() == expected.trim()).then_some(digest)
 }
 
 fn digest_file(component: &Path) -> PathBuf {
     component.with_extension("blake3")
-}
-
-fn digest(file: &Path) -> std::io::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(fs::File::open(file)?)?;
-    Ok(hasher.finalize().to_hex().to_string())
 }

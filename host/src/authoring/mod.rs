@@ -38,7 +38,7 @@ mod bench;
 
 pub use bench::{Bench, Yardstick, bench};
 pub use build::{BuildError, build};
-pub use built::{ScriptError, Workshop};
+pub use built::{Built, ScriptError, Workshop};
 pub use case::{Case, CaseError, read as read_cases};
 pub use look::{Grant, Import, Look, look};
 pub use project::{NewError, Project, create};

@@ -130,18 +130,20 @@ impl Gathering {
 
     /// A file of this machine: a component, or a script that is built into one.
     fn file(&mut self, path: &Path, folder: &Path, file: &Path) -> Result<Component, Failure> {
-        let (component, source) = match Source::is_script(file) {
-            false => (file.to_owned(), None),
+        let digest_of = |file: &Path| {
+            let bytes = crate::plugin::read(file).map_err(Failure::wrong)?;
+            Ok::<_, Failure>(PluginDigest::of(&bytes))
+        };
+        let (component, digest, source) = match Source::is_script(file) {
+            false => (file.to_owned(), digest_of(file)?, None),
             true => {
                 let built = places::workshop()
                     .component(file, |said| eprintln!("{said}"))
                     .map_err(Failure::wrong)?;
-                let source = crate::plugin::read(file).map_err(Failure::wrong)?;
-                (built, Some(PluginDigest::of(&source).to_string()))
+                let source = digest_of(file)?.to_string();
+                (built.file, built.digest, Some(source))
             }
         };
-        let bytes = crate::plugin::read(&component).map_err(Failure::wrong)?;
-        let digest = PluginDigest::of(&bytes);
         let name = relative(file, folder);
         let short = file.file_stem().unwrap_or_default().to_string_lossy();
         let pin = Pin {

@@ -21,7 +21,7 @@ pub(super) fn earlier(engine: &Engine, digest: &PluginDigest) -> Option<Componen
     let compiled = engine
         .compiled()
         .filter(|compiled| private_folder(&compiled.folder))?;
-    load(engine.wasmtime(), &Code::of(engine, compiled, digest))
+    load(engine, &Code::of(engine, compiled, digest))
 }
 
 /// The component, compiled now. Trouble with the folder costs time, never correctness.
@@ -49,7 +49,7 @@ pub(super) fn component(
             save(&code, &engine.wasmtime().precompile_component(bytes)?).ok();
         }
     }
-    load(engine.wasmtime(), &code).map_or_else(|| Component::new(engine.wasmtime(), bytes), Ok)
+    load(engine, &code).map_or_else(|| Component::new(engine.wasmtime(), bytes), Ok)
 }
 
 /// What became of the compiler in a process of its own.
@@ -98,13 +98,13 @@ impl Code {
         self.file.with_extension("blake3")
     }
 
-    /// Over the component's digest and the engine's settings too: code that stands under another name is not taken.
-    fn checksum(&self, code: impl Read) -> std::io::Result<String> {
+    /// A checksum to which the code is to be added. It covers the component's digest and the engine's settings too: code
+    /// that stands under another name is not taken.
+    fn checksum(&self) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_derive_key("xhost 2026-11 compiled code v1");
         hasher.update(self.digest.as_bytes());
         hasher.update(self.settings.as_bytes());
-        hasher.update_reader(code)?;
-        Ok(hasher.finalize().to_hex().to_string())
+        hasher
     }
 }
 
@@ -167,25 +167,39 @@ fn own_file(path: &Path) -> Option<fs::File> {
     ours.then_some(file)
 }
 
-fn load(engine: &wasmtime::Engine, code: &Code) -> Option<Component> {
+fn load(engine: &Engine, code: &Code) -> Option<Component> {
+    deserialized(engine.wasmtime(), &whole(engine, code)?)
+}
+
+/// The file, where it is what was written.
+fn whole(engine: &Engine, code: &Code) -> Option<fs::File> {
     let mut expected = String::new();
     own_file(&code.checksum_file())?
         .take(128)
         .read_to_string(&mut expected)
         .ok()?;
     let file = own_file(&code.file)?;
-    if code.checksum(&file).ok()? != expected {
-        return None;
-    }
-    // The very file that was read, whatever stands under its name by now.
-    let path = format!("/dev/fd/{}", file.as_raw_fd());
+    let mut found = code.checksum();
+    // Python's is 40 MB, for which every run waits.
+    let hash = || found.update_mmap_rayon(opened(&file)).map(|_| ());
+    engine.with_all_workers(hash).ok()?;
+    (found.finalize().to_hex().as_str() == expected).then_some(file)
+}
+
+/// The very file that was opened, whatever stands under its name by now.
+fn opened(file: &fs::File) -> String {
+    format!("/dev/fd/{}", file.as_raw_fd())
+}
+
+/// The code in a file, of which `whole` must have come just now.
+fn deserialized(engine: &wasmtime::Engine, file: &fs::File) -> Option<Component> {
     #[expect(
         unsafe_code,
         reason = "the file is ours alone, and its bytes are those that this engine wrote: see above"
     )]
-    // SAFETY: the folder and the file are private to this user, and the bytes match the digest written beside them, so they
-    // are what `precompile_component` of an engine with the same settings produced for this component.
-    let component = unsafe { Component::deserialize_file(engine, path) };
+    // SAFETY: the folder and the file are private to this user, and the bytes match the digest written beside them (`whole`),
+    // so they are what `precompile_component` of an engine with the same settings produced for this component.
+    let component = unsafe { Component::deserialize_file(engine, opened(file)) };
     component.ok()
 }
 
@@ -193,11 +207,8 @@ fn load(engine: &wasmtime::Engine, code: &Code) -> Option<Component> {
 fn save(code: &Code, compiled: &[u8]) -> std::io::Result<()> {
     let folder = code.file.parent().unwrap_or(Path::new("."));
     write_renamed(folder, &code.file, compiled)?;
-    write_renamed(
-        folder,
-        &code.checksum_file(),
-        code.checksum(compiled)?.as_bytes(),
-    )
+    let checksum = code.checksum().update(compiled).finalize();
+    write_renamed(folder, &code.checksum_file(), checksum.to_hex().as_bytes())
 }
 
 fn write_renamed(folder: &Path, file: &Path, bytes: &[u8]) -> std::io::Result<()> {

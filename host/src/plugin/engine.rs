@@ -100,6 +100,11 @@ impl Engine {
         self.shared.compiled.as_ref()
     }
 
+    /// Does work that rayon can divide, on the worker threads, and waits for it.
+    pub(super) fn with_all_workers<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.shared.workers.install(work)
+    }
+
     /// Runs `work` on a worker thread. `None` if it panicked, which is a fault of the host.
     pub(super) async fn run<R: Send + 'static>(
         &self,

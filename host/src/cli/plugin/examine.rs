@@ -28,9 +28,12 @@ pub(super) fn component(plugin: &Path) -> Result<Component, Failure> {
     }
     let file = match plugin {
         folder if folder.is_dir() => component_of(folder)?,
-        script if Source::is_script(script) => places::workshop()
-            .component(script, |said| eprintln!("{said}"))
-            .map_err(Failure::wrong)?,
+        script if Source::is_script(script) => {
+            places::workshop()
+                .component(script, |said| eprintln!("{said}"))
+                .map_err(Failure::wrong)?
+                .file
+        }
         file => file.to_owned(),
     };
     let bytes = crate::plugin::read(&file).map_err(Failure::wrong)?;

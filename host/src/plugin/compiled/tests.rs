@@ -1,6 +1,6 @@
 //! Compiled code that is not what it should be, and compilers that come to an end. `tests/hostile/code.rs` has the files.
 
-use super::{Code, load, save};
+use super::{Code, deserialized, load, save, whole};
 use crate::plugin::{Compiled, Engine, Plugin, PluginDigest};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -26,13 +26,14 @@ fn code_of_an_engine_with_other_settings_is_not_loaded_though_its_checksum_fits(
     Plugin::from_bytes(&engine, "guest", &bytes).expect("it is compiled and kept");
     let digest = PluginDigest::of(&bytes);
     let code = Code::of(&engine, engine.compiled().expect("it keeps code"), &digest);
-    assert!(load(engine.wasmtime(), &code).is_some(), "its own is");
+    assert!(load(&engine, &code).is_some(), "its own is");
     // Without fuel, a guest could compute for ever.
     let other = wasmtime::Engine::default();
     let foreign = other.precompile_component(&bytes).expect("it compiles");
     save(&code, &foreign).expect("it is written");
-    assert!(load(engine.wasmtime(), &code).is_none());
-    assert!(load(&other, &code).is_some(), "it was code");
+    assert!(load(&engine, &code).is_none());
+    let file = whole(&engine, &code).expect("its checksum fits");
+    assert!(deserialized(&other, &file).is_some(), "it was code");
 }
 
 #[test]
