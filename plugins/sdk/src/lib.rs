@@ -30,7 +30,13 @@ impl Scorer for Polite {
 ```"#
 )]
 
-// Generated code; the only file with `unsafe` in it.
+#[expect(
+    unsafe_code,
+    missing_docs,
+    unused_qualifications,
+    clippy::allow_attributes,
+    reason = "generated; `unsafe` stands nowhere else"
+)]
 mod bindings;
 
 mod params;
