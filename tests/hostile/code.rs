@@ -52,7 +52,7 @@ fn code(place: &Place, name: &str) -> (PathBuf, PathBuf) {
     };
     let mut found = files.flatten().map(|entry| entry.path()).filter(of_it);
     let file = found.next().expect("its code is kept");
-    let checksum = file.with_extension("blake3");
+    let checksum = file.with_extension("seal");
     (file, checksum)
 }
 
@@ -109,6 +109,17 @@ fn code_with_a_flipped_byte_anywhere_or_cut_off_is_compiled_anew() {
         }),
         ("no checksum", &|_, _, checksum| {
             fs::remove_file(checksum).expect("removed");
+        }),
+        ("another kind", &|_, _, checksum| {
+            let text = fs::read_to_string(checksum).expect("it is there");
+            assert!(text.contains("\"Scorer\""), "{text}");
+            fs::write(checksum, text.replace("Scorer", "Provider")).expect("written");
+        }),
+        ("no borders", &|_, _, checksum| {
+            let text = fs::read_to_string(checksum).expect("it is there");
+            let other = text.replace("\"composed\":false", "\"composed\":true");
+            assert_ne!(text, other);
+            fs::write(checksum, other).expect("written");
         }),
     ]);
 }

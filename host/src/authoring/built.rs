@@ -1,5 +1,6 @@
 //! Components of bare `.py` and `.js` files, built once and kept by content: the file's bytes, the SDK around them, and
-//! the contract. The folder is its owner's alone, and a component is held against its digest before it is used.
+//! the contract. The folder is its owner's alone. A component is held against its digest whenever it is read; whether it is
+//! still the file that was written is told by the file system, so that a run which has its compiled code need not read it.
 
 use super::build::{BuildError, build};
 use super::embedded::{JS_SDK, PYTHON_SDK, WIT};
@@ -8,6 +9,7 @@ use crate::machine::private_folder;
 use crate::plugin::PluginDigest;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Changes when the way of building does.
@@ -29,7 +31,7 @@ pub struct Workshop {
 pub struct Built {
     /// Where it is.
     pub file: PathBuf,
-    /// What it is: it was held against this just now.
+    /// What it was when it was built. Whoever reads the file holds it against this.
     pub digest: PluginDigest,
 }
 
@@ -73,18 +75,13 @@ impl Workshop {
             self.cargo_home.as_deref(),
             fresh.path(),
         )?;
-        let digest = PluginDigest::of_own_file(fresh.path()).map_err(failed)?;
+        let bytes = fs::read(fresh.path()).map_err(failed)?;
+        let digest = PluginDigest::of(&bytes);
         fresh
             .persist(&component)
             .map_err(|error| failed(error.error))?;
-        // The digest goes last: a component without one is not used.
-        let mut checksum = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
-        checksum
-            .write_all(digest.to_string().as_bytes())
-            .map_err(failed)?;
-        checksum
-            .persist(digest_file(&component))
-            .map_err(|error| failed(error.error))?;
+        // The seal goes last: a component without one is not used.
+        seal(&component, &digest).map_err(failed)?;
         Ok(Built {
             file: component,
             digest,
@@ -135,13 +132,45 @@ fn key(script: &Script) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-/// The digest of a component that was built before, if it still is what was built.
+/// The digest of a component that was built before, if it still is what was built: the same file, untouched, or else the
+/// same bytes.
 fn known(component: &Path) -> Option<PluginDigest> {
-    let expected = fs::read_to_string(digest_file(component)).ok()?;
-    let digest = PluginDigest::of_own_file(component).ok()?;
-    (digest.to_string() == expected.trim()).then_some(digest)
+    let sealed = fs::read_to_string(seal_file(component)).ok()?;
+    let (digest, stamp) = sealed.trim_end().split_once(' ')?;
+    let digest = PluginDigest::from_hex(digest)?;
+    if stamp == self::stamp(component).ok()? {
+        return Some(digest);
+    }
+    let bytes = crate::plugin::read(component).ok()?;
+    if PluginDigest::of(&bytes) != digest {
+        return None;
+    }
+    // A cache that was copied, say. Where it cannot be sealed again, it is read each time.
+    seal(component, &digest).ok();
+    Some(digest)
 }
 
-fn digest_file(component: &Path) -> PathBuf {
-    component.with_extension("blake3")
+fn seal(component: &Path, digest: &PluginDigest) -> std::io::Result<()> {
+    let folder = component.parent().unwrap_or(Path::new("."));
+    let mut seal = tempfile::NamedTempFile::new_in(folder)?;
+    write!(seal, "{digest} {}", stamp(component)?)?;
+    seal.persist(seal_file(component))?;
+    Ok(())
+}
+
+/// Which file it is, and when it last changed: no program writes to a file without the system's clock going along.
+fn stamp(file: &Path) -> std::io::Result<String> {
+    let of = fs::symlink_metadata(file)?;
+    Ok(format!(
+        "{}:{} {} bytes, changed {}.{:09}",
+        of.dev(),
+        of.ino(),
+        of.len(),
+        of.ctime(),
+        of.ctime_nsec()
+    ))
+}
+
+fn seal_file(component: &Path) -> PathBuf {
+    component.with_extension("seal")
 }

@@ -69,8 +69,8 @@ pub fn look(name: &str, bytes: &[u8]) -> Result<Look, LoadError> {
         }
     };
     Ok(Look {
-        kind: inspected.kind,
-        batch: inspected.batch,
+        kind: inspected.role.kind,
+        batch: inspected.role.batch,
         version: API_VERSION,
         imports: inspected.imports.into_iter().map(import).collect(),
         bytes: bytes.len(),

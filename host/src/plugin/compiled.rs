@@ -1,10 +1,13 @@
 //! Code that this machine has compiled before. Compiled code is trusted code: loading it is executing it. So it lies in a
 //! folder that only its owner may enter, is named after the component's digest and the engine's settings, and is checked
-//! against a digest over all three before it is loaded, and it is never taken from a user, a store or a bundle.
+//! against a digest over all three before it is loaded, and it is never taken from a user, a store or a bundle. With it lies
+//! what the component is to the host, so that who has the code need not read the component.
 
 use super::engine::{Compiled, Engine};
+use super::inspect::{RULES, Role};
 use super::load::PluginDigest;
 use crate::machine::private_folder;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
@@ -17,7 +20,7 @@ use wasmtime::component::Component;
 pub const COMPILE: &str = "compile-plugin";
 
 /// The component, if this machine has compiled it before.
-pub(super) fn earlier(engine: &Engine, digest: &PluginDigest) -> Option<Component> {
+pub(super) fn earlier(engine: &Engine, digest: &PluginDigest) -> Option<(Component, Role)> {
     let compiled = engine
         .compiled()
         .filter(|compiled| private_folder(&compiled.folder))?;
@@ -28,6 +31,7 @@ pub(super) fn earlier(engine: &Engine, digest: &PluginDigest) -> Option<Componen
 pub(super) fn component(
     engine: &Engine,
     digest: &PluginDigest,
+    role: Role,
     bytes: &[u8],
 ) -> wasmtime::Result<Component> {
     let Some(compiled) = engine
@@ -46,10 +50,14 @@ pub(super) fn component(
         // What ended that process would end this one.
         Elsewhere::Killed(signal) => return Err(Killed(signal).into()),
         Elsewhere::Failed => {
-            save(&code, &engine.wasmtime().precompile_component(bytes)?).ok();
+            let compiled = engine.wasmtime().precompile_component(bytes)?;
+            save(&code, role, &compiled).ok();
         }
     }
-    load(engine, &code).map_or_else(|| Component::new(engine.wasmtime(), bytes), Ok)
+    match load(engine, &code) {
+        Some((component, _)) => Ok(component),
+        None => Component::new(engine.wasmtime(), bytes),
+    }
 }
 
 /// What became of the compiler in a process of its own.
@@ -94,18 +102,26 @@ impl Code {
         }
     }
 
-    fn checksum_file(&self) -> PathBuf {
-        self.file.with_extension("blake3")
+    fn seal_file(&self) -> PathBuf {
+        self.file.with_extension("seal")
     }
 
-    /// A checksum to which the code is to be added. It covers the component's digest and the engine's settings too: code
-    /// that stands under another name is not taken.
-    fn checksum(&self) -> blake3::Hasher {
-        let mut hasher = blake3::Hasher::new_derive_key("xhost 2026-11 compiled code v1");
+    /// A checksum to which the code is to be added. It covers the component's digest, its role and the engine's settings
+    /// too: code that stands under another name is not taken.
+    fn checksum(&self, role: Role) -> blake3::Hasher {
+        let mut hasher = blake3::Hasher::new_derive_key("xhost 2026-11 compiled code v2");
         hasher.update(self.digest.as_bytes());
         hasher.update(self.settings.as_bytes());
+        hasher.update(format!("{role:?}").as_bytes());
         hasher
     }
+}
+
+/// What lies beside the code.
+#[derive(Deserialize, Serialize)]
+struct Seal {
+    role: Role,
+    blake3: String,
 }
 
 /// Has this program, started anew, compile into the same folder.
@@ -144,6 +160,7 @@ fn settings_digest(engine: &wasmtime::Engine) -> String {
     }
     let mut hasher = Blake(blake3::Hasher::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
+    RULES.hash(&mut hasher);
     hasher.0.finalize().to_hex()[..16].to_owned()
 }
 
@@ -167,23 +184,21 @@ fn own_file(path: &Path) -> Option<fs::File> {
     ours.then_some(file)
 }
 
-fn load(engine: &Engine, code: &Code) -> Option<Component> {
-    deserialized(engine.wasmtime(), &whole(engine, code)?)
+fn load(engine: &Engine, code: &Code) -> Option<(Component, Role)> {
+    let (file, role) = whole(engine, code)?;
+    Some((deserialized(engine.wasmtime(), &file)?, role))
 }
 
-/// The file, where it is what was written.
-fn whole(engine: &Engine, code: &Code) -> Option<fs::File> {
-    let mut expected = String::new();
-    own_file(&code.checksum_file())?
-        .take(128)
-        .read_to_string(&mut expected)
-        .ok()?;
+/// The file, where it is what was written, and what its component is.
+fn whole(engine: &Engine, code: &Code) -> Option<(fs::File, Role)> {
+    let seal = own_file(&code.seal_file())?.take(1 << 10);
+    let seal: Seal = serde_json::from_reader(seal).ok()?;
     let file = own_file(&code.file)?;
-    let mut found = code.checksum();
+    let mut found = code.checksum(seal.role);
     // Python's is 40 MB, for which every run waits.
     let hash = || found.update_mmap_rayon(opened(&file)).map(|_| ());
     engine.with_all_workers(hash).ok()?;
-    (found.finalize().to_hex().as_str() == expected).then_some(file)
+    (found.finalize().to_hex().as_str() == seal.blake3).then_some((file, seal.role))
 }
 
 /// The very file that was opened, whatever stands under its name by now.
@@ -203,12 +218,16 @@ fn deserialized(engine: &wasmtime::Engine, file: &fs::File) -> Option<Component>
     component.ok()
 }
 
-/// The checksum goes last: a file without one is not used.
-fn save(code: &Code, compiled: &[u8]) -> std::io::Result<()> {
+/// The seal goes last: a file without one is not used.
+fn save(code: &Code, role: Role, compiled: &[u8]) -> std::io::Result<()> {
     let folder = code.file.parent().unwrap_or(Path::new("."));
     write_renamed(folder, &code.file, compiled)?;
-    let checksum = code.checksum().update(compiled).finalize();
-    write_renamed(folder, &code.checksum_file(), checksum.to_hex().as_bytes())
+    let blake3 = code.checksum(role).update(compiled).finalize().to_hex();
+    let seal = Seal {
+        role,
+        blake3: blake3.to_string(),
+    };
+    write_renamed(folder, &code.seal_file(), &serde_json::to_vec(&seal)?)
 }
 
 fn write_renamed(folder: &Path, file: &Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -3,7 +3,7 @@
 
 use super::bindings::types::{Completion, Exchange, Prompt, Refusal, Sample};
 use super::bindings::{batch, prompt_builder, provider, scorer};
-use super::inspect::{API_VERSION, Inspected, Kind};
+use super::inspect::{API_VERSION, Kind, Role};
 use wasmtime::component::types::{self, ComponentItem};
 use wasmtime::component::{Component, ComponentNamedList, Lift, Lower};
 
@@ -16,16 +16,16 @@ type Answer<T> = (Result<T, Refusal>,);
 pub(super) fn check(
     engine: &wasmtime::Engine,
     component: &Component,
-    inspected: &Inspected,
+    role: Role,
 ) -> Result<(), String> {
     let component = component.component_type();
     let interface = |name| Interface::of(engine, &component, name);
-    match inspected.kind {
+    match role.kind {
         Kind::PromptBuilder => prompt_builder_fits(&interface("prompt-builder")?),
         Kind::Scorer => scorer_fits(&interface("scorer")?),
         Kind::Provider => provider_fits(&interface("provider")?),
     }?;
-    match inspected.batch {
+    match role.batch {
         true => batch_fits(&interface("batch")?),
         false => Ok(()),
     }

@@ -4,12 +4,16 @@
 /// What a component's structure unfolds into.
 mod shape;
 
+use serde::{Deserialize, Serialize};
 use shape::Shape;
 use std::path::PathBuf;
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 /// The contract's version that this host speaks.
 pub const API_VERSION: &str = "0.1.0";
+
+/// Changes with whatever this file refuses or finds: code that was compiled under other rules is compiled anew.
+pub(super) const RULES: &str = "1";
 
 /// A component over this size is refused before it is read whole.
 pub const SIZE_LIMIT: u64 = 64 << 20;
@@ -20,7 +24,7 @@ const MODULES: u64 = 64;
 const BODY_BYTES: usize = 1 << 20;
 
 /// What a plugin does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum Kind {
     /// Turns samples into prompts.
     PromptBuilder,
@@ -67,6 +71,15 @@ pub enum LoadError {
         path: PathBuf,
         /// The operating system's words.
         cause: std::io::Error,
+    },
+    /// It is not what stood there a moment ago.
+    #[error(
+        "the plugin {path} is not what it was when it was looked at: try again; a file in xhost's own cache that stays so is damaged, and made anew once it is removed",
+        path = path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
     },
     /// Neither a file nor a plugin that is part of xhost.
     #[error(
@@ -185,14 +198,21 @@ pub enum LoadError {
 /// What the bytes of a component say about it.
 #[derive(Debug)]
 pub struct Inspected {
-    /// The kind of plugin.
-    pub kind: Kind,
-    /// Whether a provider speaks batches.
-    pub batch: bool,
+    /// What it is to the host.
+    pub role: Role,
     /// What it imports, such as `wasi:io/streams@0.2.6`.
     pub imports: Vec<String>,
     /// Its functions, those of all its modules.
     pub functions: u64,
+}
+
+/// What a component is to the host. Kept with its compiled code, which is tied to its bytes.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Role {
+    /// The kind of plugin.
+    pub kind: Kind,
+    /// Whether a provider speaks batches.
+    pub batch: bool,
     /// Whether it is put together of components that may hand each other text.
     pub composed: bool,
 }
@@ -371,11 +391,13 @@ impl<'a> Scan<'a> {
         let name = self.name.to_owned();
         match (self.kinds.as_slice(), self.other_version) {
             (&[kind], _) => Ok(Inspected {
-                kind,
-                batch: self.batch,
+                role: Role {
+                    kind,
+                    batch: self.batch,
+                    composed: self.shape.parts() > 1,
+                },
                 imports: self.imports,
                 functions: self.functions,
-                composed: self.shape.parts() > 1,
             }),
             (&[first, second, ..], _) => Err(LoadError::TwoKinds {
                 name,

@@ -6,7 +6,7 @@ use super::builtin;
 use super::compiled;
 use super::engine::Engine;
 use super::fit;
-use super::inspect::{Inspected, Kind, LoadError, SIZE_LIMIT, scan, validate};
+use super::inspect::{Kind, LoadError, Role, SIZE_LIMIT, scan, validate};
 use super::observe::Observer;
 use super::sandbox::{Borders, Sandbox};
 use crate::experiment::Component as Known;
@@ -27,11 +27,9 @@ impl PluginDigest {
         PluginDigest(blake3::hash(bytes))
     }
 
-    /// The digest of a file of ours, which nobody shortens meanwhile.
-    pub(crate) fn of_own_file(file: &Path) -> std::io::Result<PluginDigest> {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_mmap(file)?;
-        Ok(PluginDigest(hasher.finalize()))
+    /// A digest as it is written.
+    pub(crate) fn from_hex(hex: &str) -> Option<PluginDigest> {
+        blake3::Hash::from_hex(hex).ok().map(PluginDigest)
     }
 
     /// Its 32 bytes.
@@ -106,21 +104,18 @@ impl Plugin {
         Ok(plugin.shared())
     }
 
-    /// Reads a component that stands for a word, and no other than that.
+    /// The component that stands for a word, and no other than that. Its file is only read where its code is not kept.
     ///
     /// # Errors
     /// As [`Plugin::from_file`], and where the file is another one by now.
     pub fn from_component(engine: &Engine, component: &Known) -> Result<Plugin, LoadError> {
-        let bytes = read(&component.file)?;
-        let digest = PluginDigest::of(&bytes);
-        if digest.as_bytes() != &component.digest {
-            return Err(LoadError::Read {
-                path: component.file.clone(),
-                cause: std::io::Error::other("it changed while it was looked at; try again"),
-            });
-        }
-        let mut plugin = Plugin::made(engine, &component.name, &bytes, digest)?;
-        plugin.file = std::path::absolute(&component.file).ok();
+        let Known { name, file, digest } = component;
+        let digest = PluginDigest(blake3::Hash::from_bytes(*digest));
+        let mut plugin = match Plugin::compiled_earlier(engine, name, digest)? {
+            Some(plugin) => plugin,
+            None => Plugin::made(engine, name, &read_known(file, &digest)?, digest)?,
+        };
+        plugin.file = std::path::absolute(file).ok();
         Ok(plugin.shared())
     }
 
@@ -139,12 +134,33 @@ impl Plugin {
         bytes: &[u8],
         digest: PluginDigest,
     ) -> Result<Loaded, LoadError> {
-        let inspected = scan(name, bytes)?;
-        let component = match compiled::earlier(engine, &digest) {
-            Some(component) => component,
-            None => compile(engine, name, &digest, bytes)?,
-        };
-        let (pre, exports) = link(engine, name, &component, &inspected)?;
+        if let Some(loaded) = Plugin::compiled_earlier(engine, name, digest)? {
+            return Ok(loaded);
+        }
+        let role = scan(name, bytes)?.role;
+        let component = compile(engine, name, &digest, role, bytes)?;
+        Plugin::linked(engine, name, digest, &component, role)
+    }
+
+    fn compiled_earlier(
+        engine: &Engine,
+        name: &str,
+        digest: PluginDigest,
+    ) -> Result<Option<Loaded>, LoadError> {
+        let earlier = compiled::earlier(engine, &digest);
+        earlier
+            .map(|(component, role)| Plugin::linked(engine, name, digest, &component, role))
+            .transpose()
+    }
+
+    fn linked(
+        engine: &Engine,
+        name: &str,
+        digest: PluginDigest,
+        component: &Component,
+        role: Role,
+    ) -> Result<Loaded, LoadError> {
+        let (pre, exports) = link(engine, name, component, role)?;
         Ok(Loaded {
             engine: engine.clone(),
             name: name.into(),
@@ -152,7 +168,7 @@ impl Plugin {
             file: None,
             pre,
             exports,
-            borders: match inspected.composed {
+            borders: match role.composed {
                 true => Borders::Inside,
                 false => Borders::Outside,
             },
@@ -172,15 +188,7 @@ impl Plugin {
             let own = builtin::bytes(name).filter(|bytes| PluginDigest::of(bytes) == *digest);
             return Ok(own.map(<[u8]>::to_vec));
         };
-        let bytes = read(file)?;
-        if PluginDigest::of(&bytes) == *digest {
-            return Ok(Some(bytes));
-        }
-        let cause = std::io::Error::other("it changed since it was loaded");
-        Err(LoadError::Read {
-            path: file.clone(),
-            cause,
-        })
+        read_known(file, digest).map(Some)
     }
 
     /// The plugin's name.
@@ -252,15 +260,28 @@ pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     Ok(bytes)
 }
 
+/// The bytes of a component's file that was looked at before.
+///
+/// # Errors
+/// As [`read`], and where it is another one by now.
+pub fn read_known(path: &Path, digest: &PluginDigest) -> Result<Vec<u8>, LoadError> {
+    let bytes = read(path)?;
+    if PluginDigest::of(&bytes) == *digest {
+        return Ok(bytes);
+    }
+    Err(LoadError::Changed { path: path.into() })
+}
+
 /// Validated first: the compiler's own words are about wasmtime's internals.
 fn compile(
     engine: &Engine,
     name: &str,
     digest: &PluginDigest,
+    role: Role,
     bytes: &[u8],
 ) -> Result<Component, LoadError> {
     validate(name, bytes)?;
-    let compile = || compiled::component(engine, digest, bytes);
+    let compile = || compiled::component(engine, digest, role, bytes);
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(compile))
         .map_err(|_| compile_error(name, "the compiler gave up on it"))?
         .map_err(|e| compile_error(name, &format!("{e:#}")))
@@ -277,22 +298,22 @@ fn link(
     engine: &Engine,
     name: &str,
     component: &Component,
-    inspected: &Inspected,
+    role: Role,
 ) -> Result<(InstancePre<Sandbox>, Exports), LoadError> {
     let fails = |error: wasmtime::Error| LoadError::Link {
         name: name.into(),
         what: explain(&format!("{error:#}")),
     };
     let pre = engine.linker().instantiate_pre(component).map_err(fails)?;
-    fit::check(engine.wasmtime(), component, inspected).map_err(|what| LoadError::Link {
+    fit::check(engine.wasmtime(), component, role).map_err(|what| LoadError::Link {
         name: name.into(),
         what: format!("{what}; build it against this version's wit folder"),
     })?;
-    let exports = match inspected.kind {
+    let exports = match role.kind {
         Kind::PromptBuilder => prompt_builder::GuestIndices::new(&pre).map(Exports::PromptBuilder),
         Kind::Scorer => scorer::GuestIndices::new(&pre).map(Exports::Scorer),
         Kind::Provider => {
-            let batch = inspected
+            let batch = role
                 .batch
                 .then(|| batch::GuestIndices::new(&pre).map(Box::new))
                 .transpose()

@@ -47,7 +47,7 @@ pub use compiled::{COMPILE, COMPILER_MEMORY, COMPILER_SECONDS};
 pub use engine::{Compiled, Engine, EngineError};
 pub use failure::{Failure, FailureKind};
 pub use inspect::{Kind, LoadError};
-pub use load::{Plugin, PluginDigest, read};
+pub use load::{Plugin, PluginDigest, read, read_known};
 pub use observe::{Observer, Trace};
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What is told from a component's bytes, before anything compiles them.
 
 use super::Kind;
-use super::inspect::{Inspected, LoadError, inspect};
+use super::inspect::{LoadError, Role, inspect};
 
 /// The bytes of a component, or of anything else that has a text form.
 #[track_caller]
@@ -18,7 +18,7 @@ fn exporting(names: &[&str]) -> Vec<u8> {
 }
 
 fn found(bytes: &[u8]) -> (Kind, bool) {
-    let Inspected { kind, batch, .. } = inspect("guest", bytes).expect("it is a plugin");
+    let Role { kind, batch, .. } = inspect("guest", bytes).expect("it is a plugin").role;
     (kind, batch)
 }
 
@@ -229,7 +229,7 @@ fn a_plugin_of_several_components_with_code_is_told_from_one_of_one() {
     ] {
         let bytes = bytes(&format!("(component {inside} {plugin})"));
         let inspected = inspect("guest", &bytes).expect("it is a plugin");
-        assert_eq!(inspected.composed, expected, "{inside}");
+        assert_eq!(inspected.role.composed, expected, "{inside}");
     }
 }
 

@@ -5,7 +5,7 @@ use super::author::component_of;
 use crate::authoring::{
     self, Case, Grant, Look, Outcome, Source, Yardstick, look, read_cases, updated,
 };
-use crate::plugin::{Engine, Plugin, builtin};
+use crate::plugin::{Engine, Plugin, builtin, read, read_known};
 use crate::text::plain;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -26,17 +26,22 @@ pub(super) fn component(plugin: &Path) -> Result<Component, Failure> {
         let (name, bytes) = (name.to_owned(), bytes.to_vec());
         return Ok(Component { name, bytes });
     }
-    let file = match plugin {
-        folder if folder.is_dir() => component_of(folder)?,
-        script if Source::is_script(script) => {
-            places::workshop()
-                .component(script, |said| eprintln!("{said}"))
-                .map_err(Failure::wrong)?
-                .file
+    let (file, bytes) = match plugin {
+        folder if folder.is_dir() => {
+            let file = component_of(folder)?;
+            let bytes = read(&file);
+            (file, bytes)
         }
-        file => file.to_owned(),
+        script if Source::is_script(script) => {
+            let built = places::workshop()
+                .component(script, |said| eprintln!("{said}"))
+                .map_err(Failure::wrong)?;
+            let bytes = read_known(&built.file, &built.digest);
+            (built.file, bytes)
+        }
+        file => (file.to_owned(), read(file)),
     };
-    let bytes = crate::plugin::read(&file).map_err(Failure::wrong)?;
+    let bytes = bytes.map_err(Failure::wrong)?;
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
     Ok(Component {
         name: name.into_owned(),
