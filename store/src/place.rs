@@ -63,7 +63,8 @@ impl Holder {
             .prefix(".holder-")
             .tempfile_in(folder_of(store))
             .ok()?;
-        write!(file, "process {} {command}", std::process::id()).ok()?;
+        let note = format!("process {} {command}", std::process::id());
+        file.write_all(note.as_bytes()).ok()?;
         file.persist(&path).ok()?;
         Some(Holder { path })
     }

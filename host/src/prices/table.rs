@@ -30,7 +30,8 @@ const HALF_IN_BATCHES: [&str; 7] = [
 pub struct Table {
     /// Where they come from.
     pub source: Source,
-    models: HashMap<String, BTreeMap<String, Box<RawValue>>>,
+    /// Their entries as text: a run looks at one or two of thousands.
+    models: HashMap<String, Box<RawValue>>,
 }
 
 /// Where prices come from.
@@ -56,8 +57,8 @@ impl Table {
     /// The one that is part of this program.
     #[must_use]
     pub fn embedded() -> Table {
-        // A test reads it.
-        Table::parse(EMBEDDED.as_bytes()).unwrap_or_else(|_| Table {
+        // A test reads all of it.
+        Table::entries(EMBEDDED.as_bytes()).unwrap_or_else(|_| Table {
             source: Source {
                 name: "none".into(),
                 taken: "never".into(),
@@ -84,7 +85,18 @@ impl Table {
     }
 
     pub(crate) fn parse(bytes: &[u8]) -> Result<Table, String> {
-        let mut entries: HashMap<String, &RawValue> =
+        let table = Table::entries(bytes)?;
+        for (name, entry) in &table.models {
+            Cells::read(entry).map_err(|e| format!("`{name}`: {e}"))?;
+        }
+        match table.models.keys().any(|name| table.price(name).is_some()) {
+            true => Ok(table),
+            false => Err("no model in it has a price of input and output".into()),
+        }
+    }
+
+    fn entries(bytes: &[u8]) -> Result<Table, String> {
+        let mut entries: HashMap<String, Box<RawValue>> =
             serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
         let source = entries
             .remove("xhost_source")
@@ -94,20 +106,10 @@ impl Table {
             taken: "unknown".into(),
         });
         entries.remove("sample_spec");
-        let read = |(name, raw): (String, &RawValue)| {
-            let cells = serde_json::from_str(raw.get());
-            cells
-                .map(|cells| (name.clone(), cells))
-                .map_err(|e| format!("`{name}`: {e}"))
-        };
-        let table = Table {
+        Ok(Table {
             source,
-            models: entries.into_iter().map(read).collect::<Result<_, _>>()?,
-        };
-        match table.models.keys().any(|name| table.price(name).is_some()) {
-            true => Ok(table),
-            false => Err("no model in it has a price of input and output".into()),
-        }
+            models: entries,
+        })
     }
 
     /// How many models it knows.
@@ -125,7 +127,7 @@ impl Table {
     /// The price of the model that stands under this name; `None` where it is not known.
     #[must_use]
     pub fn price(&self, name: &str) -> Option<Price> {
-        let cells = Cells(self.models.get(name)?);
+        let cells = Cells::read(self.models.get(name)?).ok()?;
         let live = cells.rates("", "")?;
         let discounted = cells
             .text("litellm_provider")
@@ -166,9 +168,13 @@ impl Table {
     }
 }
 
-struct Cells<'t>(&'t BTreeMap<String, Box<RawValue>>);
+struct Cells<'t>(BTreeMap<String, &'t RawValue>);
 
-impl Cells<'_> {
+impl<'t> Cells<'t> {
+    fn read(entry: &'t RawValue) -> Result<Cells<'t>, serde_json::Error> {
+        serde_json::from_str(entry.get()).map(Cells)
+    }
+
     fn money(&self, key: &str) -> Option<Money> {
         decimal(self.0.get(key)?.get().trim_matches('"'))
     }

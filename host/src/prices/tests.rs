@@ -65,6 +65,9 @@ fn an_amount_is_written_as_people_write_it() {
 fn a_known_model_costs_what_its_provider_says() {
     let table = Table::embedded();
     assert!(table.len() > 500, "{}", table.len());
+    // Which looks at every entry, as it does with a user's table.
+    let whole = Table::parse(include_bytes!("../../data/prices.json")).expect("all of it is one");
+    assert_eq!(whole.len(), table.len());
     let mini = table.price("gpt-4o-mini").expect("it is known");
     assert_eq!(
         mini.cost(&tokens(1_000, 500), Travel::Live).dollars(),

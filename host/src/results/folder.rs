@@ -148,8 +148,11 @@ fn write(folder: &Path, name: &str, value: &impl Serialize, then: Then) -> io::R
     let mut temporary = tempfile::Builder::new()
         .permissions(readable())
         .tempfile_in(folder)?;
-    serde_json::to_writer_pretty(&mut temporary, value).map_err(io::Error::other)?;
-    temporary.write_all(b"\n")?;
+    let mut buffered = io::BufWriter::new(&mut temporary);
+    serde_json::to_writer_pretty(&mut buffered, value).map_err(io::Error::other)?;
+    buffered.write_all(b"\n")?;
+    buffered.flush()?;
+    drop(buffered);
     if then == Then::Sync {
         temporary.as_file().sync_data()?;
     }
