@@ -1,13 +1,12 @@
 //! The engine: how components are compiled, where their instances live, and the worker threads that run them. One per
 //! process. Every setting has its reason; `tests` holds each against a guest that tries to get past it.
 
+use super::fuel;
 use super::sandbox::{self, Sandbox};
 use std::path::PathBuf;
 use std::sync::Arc;
 use wasmtime::component::Linker;
-use wasmtime::{
-    Config, Enabled, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig,
-};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// Guests recurse on this much; past it they trap. The threads' own stacks leave room for the host below.
 const WASM_STACK: usize = 1 << 20;
@@ -179,24 +178,13 @@ fn settings() -> Config {
         .concurrency_support(false)
         // The only clock: the same on every machine.
         .consume_fuel(true)
-        .operator_cost(prices())
+        .operator_cost(fuel::operators())
         // Scores must not depend on the processor.
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
         .wasm_memory64(false)
         .max_wasm_stack(WASM_STACK);
     config
-}
-
-/// Growing costs the host far more than an addition: a loop of failing `memory.grow` ran for 70 s before it was priced.
-fn prices() -> OperatorCost {
-    let mut cost = OperatorCost {
-        MemoryGrow: 255,
-        TableGrow: 255,
-        ..OperatorCost::default()
-    };
-    cost.variable.memory_grow_per_page = 255;
-    cost
 }
 
 /// The kernel's list of dirty pages makes a reset cheap, but it misses pages that were swapped out (wasmtime#14357): a

@@ -24,6 +24,9 @@ mod failure;
 /// Whether its functions have the types of the contract.
 mod fit;
 
+/// What computing costs a guest.
+mod fuel;
+
 /// A component that is ready to be called.
 mod load;
 

@@ -4,9 +4,12 @@
 
 use super::bindings::log::{self, Level};
 use super::failure::Limit;
+use super::fuel;
 use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::rand_core::{Rng, SeedableRng, TryRng};
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
@@ -28,13 +31,6 @@ pub(super) const COPIED: usize = 8 << 20;
 /// Bytes that a guest may hand over in one call of the host: twice what a stream takes at once. A loop of such calls is
 /// what the host copies for its price in fuel.
 pub(super) const COPIED_PER_HOST_CALL: usize = 128 << 10;
-/// About 1.2 s of arithmetic.
-const FUEL: u64 = 10_000_000_000;
-/// So that a budget is not eaten by the size of the input.
-const FUEL_PER_INPUT_BYTE: u64 = 2_000;
-/// What one call of the host costs a guest, for the dearest that there is takes a tenth of a millisecond: loops of such
-/// calls end as loops do.
-const FUEL_PER_HOST_CALL: u64 = 100_000;
 /// Every guest believes that it runs at this instant: 2000-01-01 00:00:00 UTC.
 const WALL_CLOCK: Duration = Duration::from_secs(946_684_800);
 
@@ -48,7 +44,7 @@ pub(super) enum Borders {
 }
 
 /// A crossing inside of a guest costs this part of its memory in fuel: at most what copying all of it takes.
-const BYTES_PER_FUEL: u64 = 4;
+const BYTES_PER_FUEL: u64 = 2;
 
 /// The state of one instance.
 pub(super) struct Sandbox {
@@ -59,6 +55,8 @@ pub(super) struct Sandbox {
     log_left: usize,
     memory: usize,
     clock: u64,
+    /// Random numbers that were made and not paid for yet.
+    drawn: Arc<AtomicU64>,
 }
 
 /// A store for one call, its budget set before anything of the guest runs.
@@ -70,7 +68,9 @@ pub(super) fn store(
 ) -> wasmtime::Result<Store<Sandbox>> {
     let mut store = Store::new(engine, Sandbox::new(seed, borders));
     store.limiter(|sandbox| sandbox);
-    store.set_fuel(FUEL.saturating_add(FUEL_PER_INPUT_BYTE.saturating_mul(input_bytes as u64)))?;
+    store.set_fuel(
+        fuel::BUDGET.saturating_add(fuel::PER_INPUT_BYTE.saturating_mul(input_bytes as u64)),
+    )?;
     store.set_hostcall_fuel(COPIED);
     store.set_max_component_handles(HANDLES);
     store.call_hook(|context, hook| on_the_border(context, &hook));
@@ -79,7 +79,7 @@ pub(super) fn store(
 
 /// What a call of the host costs, and how much it may carry. Calls of the runtime itself, such as `memory.grow`, pass here
 /// too.
-fn on_the_border(
+pub(super) fn on_the_border(
     mut context: StoreContextMut<'_, Sandbox>,
     hook: &CallHook,
 ) -> wasmtime::Result<()> {
@@ -89,19 +89,26 @@ fn on_the_border(
                 Borders::Outside => 0,
                 Borders::Inside => context.data().memory as u64 / BYTES_PER_FUEL,
             };
-            let price = FUEL_PER_HOST_CALL + inside;
-            let left = context.get_fuel()?.checked_sub(price);
+            let price = fuel::PER_HOST_CALL + inside;
             context.set_hostcall_fuel(COPIED_PER_HOST_CALL);
-            left.map_or_else(
-                || Err(Trap::OutOfFuel.into()),
-                |left| context.set_fuel(left),
-            )
+            charge(&mut context, price)
         }
         CallHook::ReturningFromHost => {
             context.set_hostcall_fuel(COPIED);
-            Ok(())
+            let drawn = context.data().drawn.swap(0, Ordering::Relaxed);
+            charge(&mut context, fuel::PER_RANDOM_NUMBER.saturating_mul(drawn))
         }
         CallHook::CallingWasm | CallHook::ReturningFromWasm => Ok(()),
+    }
+}
+
+fn charge(context: &mut StoreContextMut<'_, Sandbox>, price: u64) -> wasmtime::Result<()> {
+    if price == 0 {
+        return Ok(());
+    }
+    match context.get_fuel()?.checked_sub(price) {
+        Some(left) => context.set_fuel(left),
+        None => Err(Trap::OutOfFuel.into()),
     }
 }
 
@@ -122,11 +129,12 @@ impl Sandbox {
         let stderr = Tail::default();
         let mut insecure = seed;
         insecure[0] ^= 0xff;
+        let drawn = Arc::default();
         let wasi = WasiCtx::builder()
             .stderr(stderr.clone())
             .stdout(Discard)
-            .secure_random(ChaCha8Rng::from_seed(seed))
-            .insecure_random(ChaCha8Rng::from_seed(insecure))
+            .secure_random(Metered::from_seed(seed, &drawn))
+            .insecure_random(Metered::from_seed(insecure, &drawn))
             .insecure_random_seed(u128::from_le_bytes(std::array::from_fn(|index| {
                 seed[index]
             })))
@@ -147,6 +155,7 @@ impl Sandbox {
             log_left: LOG,
             memory: 0,
             clock: 0,
+            drawn,
         }
     }
 
@@ -224,6 +233,45 @@ impl ResourceLimiter for Sandbox {
 
     fn memories(&self) -> usize {
         4
+    }
+}
+
+/// Random numbers that are counted.
+struct Metered {
+    numbers: ChaCha8Rng,
+    drawn: Arc<AtomicU64>,
+}
+
+impl Metered {
+    fn from_seed(seed: [u8; 32], drawn: &Arc<AtomicU64>) -> Metered {
+        Metered {
+            numbers: ChaCha8Rng::from_seed(seed),
+            drawn: Arc::clone(drawn),
+        }
+    }
+
+    fn count(&self, numbers: usize) {
+        self.drawn.fetch_add(numbers as u64, Ordering::Relaxed);
+    }
+}
+
+impl TryRng for Metered {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.count(1);
+        Ok(self.numbers.next_u32())
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.count(1);
+        Ok(self.numbers.next_u64())
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.count(bytes.len());
+        self.numbers.fill_bytes(bytes);
+        Ok(())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Compiled code that is not what it should be, and compilers that come to an end. `tests/hostile/code.rs` has the files.
 
 use super::{Code, deserialized, load, save, whole};
-use crate::plugin::{Compiled, Engine, Plugin, PluginDigest};
+use crate::experiment::Component as Known;
+use crate::plugin::{Compiled, Engine, Kind, Plugin, PluginDigest};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -34,6 +35,29 @@ fn code_of_an_engine_with_other_settings_is_not_loaded_though_its_checksum_fits(
     assert!(load(&engine, &code).is_none());
     let (file, _) = whole(&engine, &code).expect("its checksum fits");
     assert!(deserialized(&other, &file).is_some(), "it was code");
+}
+
+/// For Python this is what makes a second start short: 18 MB are neither read nor hashed.
+#[test]
+fn a_plugin_whose_code_is_kept_is_not_read_and_one_whose_code_is_not_kept_must_be_what_it_was() {
+    let (folder, bytes) = (tempfile::tempdir().expect("a folder"), scorer());
+    let file = folder.path().join("guest.wasm");
+    std::fs::write(&file, &bytes).expect("written");
+    let known = Known {
+        name: "guest".into(),
+        file: file.clone(),
+        digest: *PluginDigest::of(&bytes).as_bytes(),
+    };
+    let (kept, elsewhere) = (folder.path().join("kept"), folder.path().join("elsewhere"));
+    let load = |folder: &Path| Plugin::from_component(&kept_in(folder, None), &known);
+    load(&kept).expect("it is compiled and kept");
+    std::fs::write(&file, "(something else)").expect("written");
+    let plugin = load(&kept).expect("its code is there");
+    assert_eq!(plugin.kind(), Kind::Scorer);
+    for refused in [plugin.bytes().map(drop), load(&elsewhere).map(drop)] {
+        let error = refused.expect_err("it is another one").to_string();
+        assert!(error.contains("not what it was"), "{error}");
+    }
 }
 
 #[test]
