@@ -1,6 +1,6 @@
 //! What computing costs a guest, in fuel. Fuel is the only clock, so that a verdict is the same on every machine; prices are
-//! there so that it is a clock at all: a loop of whatever a guest likes takes 1 to 7 s for a call's fuel. What no price can know
-//! is whether memory is at hand: loads that each wait for a store (21 s), or that miss every cache, take longer.
+//! there so that it is a clock at all: the loops that were tried take 1 to 7 s for a call's fuel. What no price can know is
+//! whether memory is at hand: loads that each wait for a store (21 s), or that miss every cache, take longer.
 
 use wasmtime::OperatorCost;
 
@@ -53,36 +53,43 @@ pub(super) fn operators() -> OperatorCost {
     cost
 }
 
+fn set<const N: usize>(price: u8, operators: [&mut u8; N]) {
+    for operator in operators {
+        *operator = price;
+    }
+}
+
 /// Memory of the first cache has a latency of its own.
 fn loads_and_stores(cost: &mut OperatorCost) {
     const MEMORY: u8 = 2;
-    for price in [
-        &mut cost.I32Load,
-        &mut cost.I64Load,
-        &mut cost.F32Load,
-        &mut cost.F64Load,
-        &mut cost.I32Load8S,
-        &mut cost.I32Load8U,
-        &mut cost.I32Load16S,
-        &mut cost.I32Load16U,
-        &mut cost.I64Load8S,
-        &mut cost.I64Load8U,
-        &mut cost.I64Load16S,
-        &mut cost.I64Load16U,
-        &mut cost.I64Load32S,
-        &mut cost.I64Load32U,
-        &mut cost.I32Store,
-        &mut cost.I64Store,
-        &mut cost.F32Store,
-        &mut cost.F64Store,
-        &mut cost.I32Store8,
-        &mut cost.I32Store16,
-        &mut cost.I64Store8,
-        &mut cost.I64Store16,
-        &mut cost.I64Store32,
-    ] {
-        *price = MEMORY;
-    }
+    set(
+        MEMORY,
+        [
+            &mut cost.I32Load,
+            &mut cost.I64Load,
+            &mut cost.F32Load,
+            &mut cost.F64Load,
+            &mut cost.I32Load8S,
+            &mut cost.I32Load8U,
+            &mut cost.I32Load16S,
+            &mut cost.I32Load16U,
+            &mut cost.I64Load8S,
+            &mut cost.I64Load8U,
+            &mut cost.I64Load16S,
+            &mut cost.I64Load16U,
+            &mut cost.I64Load32S,
+            &mut cost.I64Load32U,
+            &mut cost.I32Store,
+            &mut cost.I64Store,
+            &mut cost.F32Store,
+            &mut cost.F64Store,
+            &mut cost.I32Store8,
+            &mut cost.I32Store16,
+            &mut cost.I64Store8,
+            &mut cost.I64Store16,
+            &mut cost.I64Store32,
+        ],
+    );
 }
 
 /// Each of them also makes every NaN the same one.
@@ -92,58 +99,62 @@ fn floats(cost: &mut OperatorCost) {
     const ROUNDING: u8 = 14;
     const DIVISION: u8 = 30;
     const ROOT: u8 = 40;
-    for price in [
-        &mut cost.F32Add,
-        &mut cost.F32Sub,
-        &mut cost.F32Mul,
-        &mut cost.F64Add,
-        &mut cost.F64Sub,
-        &mut cost.F64Mul,
-        &mut cost.F32x4Add,
-        &mut cost.F32x4Sub,
-        &mut cost.F32x4Mul,
-        &mut cost.F64x2Add,
-        &mut cost.F64x2Sub,
-        &mut cost.F64x2Mul,
-    ] {
-        *price = ARITHMETIC;
-    }
-    for price in [
-        &mut cost.F32Ceil,
-        &mut cost.F32Floor,
-        &mut cost.F32Trunc,
-        &mut cost.F32Nearest,
-        &mut cost.F64Ceil,
-        &mut cost.F64Floor,
-        &mut cost.F64Trunc,
-        &mut cost.F64Nearest,
-        &mut cost.F32x4Ceil,
-        &mut cost.F32x4Floor,
-        &mut cost.F32x4Trunc,
-        &mut cost.F32x4Nearest,
-        &mut cost.F64x2Ceil,
-        &mut cost.F64x2Floor,
-        &mut cost.F64x2Trunc,
-        &mut cost.F64x2Nearest,
-    ] {
-        *price = ROUNDING;
-    }
-    for price in [
-        &mut cost.F32Div,
-        &mut cost.F64Div,
-        &mut cost.F32x4Div,
-        &mut cost.F64x2Div,
-    ] {
-        *price = DIVISION;
-    }
-    for price in [
-        &mut cost.F32Sqrt,
-        &mut cost.F64Sqrt,
-        &mut cost.F32x4Sqrt,
-        &mut cost.F64x2Sqrt,
-    ] {
-        *price = ROOT;
-    }
+    set(
+        ARITHMETIC,
+        [
+            &mut cost.F32Add,
+            &mut cost.F32Sub,
+            &mut cost.F32Mul,
+            &mut cost.F64Add,
+            &mut cost.F64Sub,
+            &mut cost.F64Mul,
+            &mut cost.F32x4Add,
+            &mut cost.F32x4Sub,
+            &mut cost.F32x4Mul,
+            &mut cost.F64x2Add,
+            &mut cost.F64x2Sub,
+            &mut cost.F64x2Mul,
+        ],
+    );
+    set(
+        ROUNDING,
+        [
+            &mut cost.F32Ceil,
+            &mut cost.F32Floor,
+            &mut cost.F32Trunc,
+            &mut cost.F32Nearest,
+            &mut cost.F64Ceil,
+            &mut cost.F64Floor,
+            &mut cost.F64Trunc,
+            &mut cost.F64Nearest,
+            &mut cost.F32x4Ceil,
+            &mut cost.F32x4Floor,
+            &mut cost.F32x4Trunc,
+            &mut cost.F32x4Nearest,
+            &mut cost.F64x2Ceil,
+            &mut cost.F64x2Floor,
+            &mut cost.F64x2Trunc,
+            &mut cost.F64x2Nearest,
+        ],
+    );
+    set(
+        DIVISION,
+        [
+            &mut cost.F32Div,
+            &mut cost.F64Div,
+            &mut cost.F32x4Div,
+            &mut cost.F64x2Div,
+        ],
+    );
+    set(
+        ROOT,
+        [
+            &mut cost.F32Sqrt,
+            &mut cost.F64Sqrt,
+            &mut cost.F32x4Sqrt,
+            &mut cost.F64x2Sqrt,
+        ],
+    );
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 /// The contract's version that this host speaks.
 pub const API_VERSION: &str = "0.1.0";
 
-/// Changes with whatever this file refuses or finds: code that was compiled under other rules is compiled anew.
+/// Changes with whatever this module refuses or finds: code that was compiled under other rules is compiled anew.
 pub(super) const RULES: &str = "1";
 
 /// A component over this size is refused before it is read whole.
