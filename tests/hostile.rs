@@ -365,7 +365,7 @@ fn every_attack_that_is_written_down_is_tried() {
     let table =
         std::fs::read_to_string(repository().join("tests/guests/README.md")).expect("it is there");
     // What it does to a call's patience and to the words of a failure takes a clock that tests can move.
-    let lane = crate::tidy::sources(&repository().join("host/src/lane"));
+    let lane = crate::tidy::sources(&repository().join("host/engine/src/lane"));
     let lane = lane
         .iter()
         .map(|file| std::fs::read_to_string(file).expect("it is text"));

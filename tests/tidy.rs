@@ -22,11 +22,28 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).expect("it is text")
 }
 
-/// The host's modules in the order of `lib.rs`.
+/// The crates of the host, the lower one first: the program stands on the engine.
+const HOST: [&str; 2] = ["host/engine/src", "host/src"];
+
+/// The sources of the host, each with its path within its crate.
+fn host() -> Vec<(String, PathBuf)> {
+    let of_crate = |folder| {
+        let root = repository().join(folder);
+        let within = move |path: PathBuf| {
+            let within = path.strip_prefix(&root).expect("it is inside");
+            (within.display().to_string(), path)
+        };
+        sources(&repository().join(folder)).into_iter().map(within)
+    };
+    HOST.into_iter().flat_map(of_crate).collect()
+}
+
+/// The host's modules in the order in which each `lib.rs` has them.
 fn modules() -> Vec<String> {
-    let text = read(&repository().join("host/src/lib.rs"));
+    let text = HOST.map(|folder| read(&repository().join(folder).join("lib.rs")));
     let names = text
-        .lines()
+        .iter()
+        .flat_map(|text| text.lines())
         .filter_map(|line| line.split_once("mod "))
         .filter(|(before, _)| before.starts_with("pub"));
     names
@@ -92,24 +109,17 @@ fn breaches(own: &str, text: &str, order: &[String]) -> Vec<String> {
 fn a_module_of_the_host_uses_only_those_above_it() {
     let order = modules();
     assert!(order.len() > 10, "{order:?}");
-    let root = repository().join("host/src");
     let mut found = Vec::new();
-    for path in sources(&root) {
-        let within = path.strip_prefix(&root).expect("it is inside");
-        let first = within.components().next().expect("a name");
-        let own = first.as_os_str().to_string_lossy();
-        let own = own.trim_end_matches(".rs");
+    for (within, path) in host() {
+        let first = within.split('/').next().expect("a name");
+        let own = first.trim_end_matches(".rs");
         let known = order.iter().any(|name| name == own);
         assert!(
             known || matches!(own, "lib" | "main"),
             "lib.rs does not list {own}"
         );
         let breaches = breaches(own, &read(&path), &order);
-        found.extend(
-            breaches
-                .iter()
-                .map(|breach| format!("{}:{breach}", within.display())),
-        );
+        found.extend(breaches.iter().map(|breach| format!("{within}:{breach}")));
     }
     assert!(found.is_empty(), "{found:#?}");
 }
@@ -169,18 +179,18 @@ fn every_file_opens_with_its_one_job_and_none_is_too_long_or_called_utils() {
 
 #[test]
 fn only_one_file_opens_sockets_for_providers_and_one_reads_credentials() {
-    let root = repository().join("host/src");
     for (word, file) in [
         ("reqwest::", "http.rs"),
         ("env::var", "secret.rs"),
         ("unbounded_channel", ""),
         ("unsafe {", "plugin/compiled.rs"),
     ] {
-        let users = sources(&root)
+        let users = host()
             .into_iter()
-            .filter(|path| read(path).contains(word));
-        let others: Vec<PathBuf> = users
-            .filter(|path| file.is_empty() || !path.ends_with(file))
+            .filter(|(_, path)| read(path).contains(word));
+        let others: Vec<String> = users
+            .map(|(within, _)| within)
+            .filter(|within| file.is_empty() || within != file)
             .collect();
         assert!(
             others.is_empty(),
@@ -192,13 +202,12 @@ fn only_one_file_opens_sockets_for_providers_and_one_reads_credentials() {
 /// A replay asks nobody, so nothing that it may use can reach a registry.
 #[test]
 fn plugins_are_fetched_before_a_run_and_by_push_and_pull_alone() {
-    let root = repository().join("host/src");
-    let users = sources(&root)
+    let users = host()
         .into_iter()
-        .filter(|path| used(&read(path)).iter().any(|(_, name)| name == "registry"));
+        .filter(|(_, path)| used(&read(path)).iter().any(|(_, name)| name == "registry"));
     let users: Vec<_> = users
-        .filter_map(|path| Some(path.strip_prefix(&root).ok()?.display().to_string()))
-        .filter(|path| !path.starts_with("registry/"))
+        .map(|(within, _)| within)
+        .filter(|within| !within.starts_with("registry/"))
         .collect();
     assert_eq!(users.len(), 2, "{users:?}");
     assert!(users.contains(&"cli/gather.rs".into()), "{users:?}");
@@ -238,7 +247,7 @@ fn named(text: &str) -> impl Iterator<Item = &str> {
 fn every_test_that_the_architecture_names_is_there() {
     let root = repository();
     let mut known = Vec::new();
-    for folder in ["tests", "host/src", "store/src", "store/tests"] {
+    for folder in ["tests", HOST[0], HOST[1], "store/src", "store/tests"] {
         let folder = root.join(folder);
         known.extend(
             sources(&folder)

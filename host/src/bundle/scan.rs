@@ -95,7 +95,10 @@ mod tests {
 
     #[test]
     fn a_live_credential_is_an_error_and_what_looks_like_one_a_warning() {
-        let live = vec![("SOME_KEY".to_owned(), Secret::for_test("value-of-a-key"))];
+        let live = vec![(
+            "SOME_KEY".to_owned(),
+            Secret::of("value-of-a-key".to_owned()),
+        )];
         let mut scan = Scan::over(live);
         let place = || "a place".to_owned();
         scan.check(b"a task-force of risk-free words; sk-short", place)
