@@ -1,6 +1,7 @@
 //! A component that is ready to be called: read once, hashed, inspected, compiled and linked. Its identity is the blake3
 //! of its bytes; its name is a label.
 
+use super::absent;
 use super::bindings::{batch, prompt_builder, provider, scorer};
 use super::builtin;
 use super::compiled;
@@ -304,7 +305,9 @@ fn link(
         name: name.into(),
         what: explain(&format!("{error:#}")),
     };
-    let pre = engine.linker().instantiate_pre(component).map_err(fails)?;
+    let mut linker = engine.linker().clone();
+    absent::define(engine.wasmtime(), &mut linker, component).map_err(fails)?;
+    let pre = linker.instantiate_pre(component).map_err(fails)?;
     fit::check(engine.wasmtime(), component, role).map_err(|what| LoadError::Link {
         name: name.into(),
         what: format!("{what}; build it against this version's wit folder"),

@@ -12,6 +12,9 @@ mod engine;
 /// What one instance may use, and what it left behind.
 mod sandbox;
 
+/// Files and sockets, which no guest gets.
+mod absent;
+
 /// Code that this machine has compiled before.
 mod compiled;
 

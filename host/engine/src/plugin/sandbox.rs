@@ -12,11 +12,15 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
+use wasmtime::component::{HasData, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime::{CallHook, ResourceLimiter, Store, StoreContextMut, Trap};
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream, WasiCli, WasiCliView};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
+use wasmtime_wasi::p2::bindings::sync::io::{poll, streams};
+use wasmtime_wasi::p2::bindings::{cli, io, random};
 use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamError, subscribe};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
 /// Python needs 5,672, StarlingMonkey 7,689.
@@ -112,16 +116,40 @@ fn charge(context: &mut StoreContextMut<'_, Sandbox>, price: u64) -> wasmtime::R
     }
 }
 
-/// Everything that a guest can import.
+/// Everything that a guest can import, but for what is `absent`.
 pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Sandbox>> {
     let mut linker = Linker::new(engine);
-    wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+    wasi(&mut linker)?;
     // wasmtime-wasi really sleeps when a guest waits for its clock, whatever clock it was given.
-    linker.allow_shadowing(true);
     monotonic_clock::add_to_linker::<Sandbox, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
-    linker.allow_shadowing(false);
     log::add_to_linker::<Sandbox, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)?;
     Ok(linker)
+}
+
+struct HasTable;
+
+impl HasData for HasTable {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+fn wasi(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+    io::error::add_to_linker::<Sandbox, HasTable>(linker, |sandbox| &mut sandbox.table)?;
+    poll::add_to_linker::<Sandbox, HasTable>(linker, |sandbox| &mut sandbox.table)?;
+    streams::add_to_linker::<Sandbox, HasTable>(linker, |sandbox| &mut sandbox.table)?;
+    wall_clock::add_to_linker::<Sandbox, WasiClocks>(linker, Sandbox::clocks)?;
+    random::random::add_to_linker::<Sandbox, WasiRandom>(linker, Sandbox::random)?;
+    random::insecure::add_to_linker::<Sandbox, WasiRandom>(linker, Sandbox::random)?;
+    random::insecure_seed::add_to_linker::<Sandbox, WasiRandom>(linker, Sandbox::random)?;
+    cli::exit::add_to_linker::<Sandbox, WasiCli>(linker, Sandbox::cli)?;
+    cli::environment::add_to_linker::<Sandbox, WasiCli>(linker, Sandbox::cli)?;
+    cli::stdin::add_to_linker::<Sandbox, WasiCli>(linker, Sandbox::cli)?;
+    cli::stdout::add_to_linker::<Sandbox, WasiCli>(linker, Sandbox::cli)?;
+    cli::stderr::add_to_linker::<Sandbox, WasiCli>(linker, Sandbox::cli)?;
+    cli::terminal_input::add_to_linker::<Sandbox, WasiCli>(linker, Sandbox::cli)?;
+    cli::terminal_output::add_to_linker::<Sandbox, WasiCli>(linker, Sandbox::cli)?;
+    cli::terminal_stdin::add_to_linker::<Sandbox, WasiCli>(linker, Sandbox::cli)?;
+    cli::terminal_stdout::add_to_linker::<Sandbox, WasiCli>(linker, Sandbox::cli)?;
+    cli::terminal_stderr::add_to_linker::<Sandbox, WasiCli>(linker, Sandbox::cli)
 }
 
 impl Sandbox {
