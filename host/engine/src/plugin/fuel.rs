@@ -1,6 +1,9 @@
 //! What computing costs a guest, in fuel. Fuel is the only clock, so that a verdict is the same on every machine; prices are
-//! there so that it is a clock at all: the loops that were tried take 1 to 7 s for a call's fuel. What no price can know is
-//! whether memory is at hand: loads that each wait for a store (21 s), or that miss every cache, take longer.
+//! there so that it is a clock at all: chains of one operator, each tried by itself, take 1 to 8 s for a call's fuel. What no
+//! price can know is how far memory is: loads that wait for one another (11 s), or for a store (21 s), or that miss every cache.
+
+/// Prices of what is slow besides memory and arithmetic.
+mod slow;
 
 use wasmtime::OperatorCost;
 
@@ -50,6 +53,7 @@ pub(super) fn operators() -> OperatorCost {
     cost.variable.memory_grow_per_page = 255;
     loads_and_stores(&mut cost);
     floats(&mut cost);
+    slow::price(&mut cost);
     cost
 }
 
@@ -195,6 +199,22 @@ mod tests {
         let roots = of_a_thousand(&engine, root) - empty;
         assert!(roots >= 1_000 * u64::from(price.F64Sqrt), "{roots}");
         assert!(price.F64Sqrt >= 40 && price.BrIf >= 4);
+        for (body, least) in [
+            ("(drop (ref.func 0))", price.RefFunc),
+            (
+                "(drop (i64.trunc_sat_f64_u (local.get $f)))",
+                price.I64TruncSatF64U,
+            ),
+            (
+                "(drop (f32x4.convert_i32x4_u (v128.const i64x2 1 1)))",
+                price.F32x4ConvertI32x4U,
+            ),
+        ] {
+            let those = of_a_thousand(&engine, body) - empty;
+            assert!(those >= 1_000 * u64::from(least), "{body}: {those}");
+        }
+        assert!(price.RefFunc >= 150 && price.I64TruncSatF64U >= 7);
+        assert!(price.F32x4ConvertI32x4U >= 14);
     }
 
     #[test]
