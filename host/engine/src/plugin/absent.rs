@@ -100,7 +100,7 @@ mod tests {
     use super::define;
     use wasmtime::component::Component;
 
-    /// Under two versions, as tools import them whose libraries are of different ages.
+    /// Of two versions, as a tool imports them whose libraries are of different ages.
     const GUEST: &str = r#"(component
       (import "wasi:sockets/network@0.2.0" (instance $network
         (export "network" (type (sub resource)))))

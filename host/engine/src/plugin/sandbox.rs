@@ -169,9 +169,6 @@ impl Sandbox {
             .max_random_size(64 << 10)
             .wall_clock(StoppedClock)
             .monotonic_clock(StoppedClock)
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false)
             .build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
